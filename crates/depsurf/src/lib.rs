@@ -1,0 +1,12 @@
+//! Reads Linux kernel images and extracts their *dependency surface*: the functions, types,
+//! tracepoints, LSM hooks, kfuncs, syscalls and options that eBPF programs build on.
+//!
+//! Data flows one way: bytes -> [`source`] -> image, DWARF and BTF views -> a surface.
+//! The library never prints, never exits and never reads the environment.
+
+pub mod error;
+pub mod kernel;
+pub mod note;
+pub mod progress;
+
+pub use error::{Error, Result};
