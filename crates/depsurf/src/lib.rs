@@ -8,5 +8,6 @@ pub mod error;
 pub mod kernel;
 pub mod note;
 pub mod progress;
+pub mod surface;
 
 pub use error::{Error, Result};

@@ -1,0 +1,120 @@
+//! The surface while it is made: owned tables that extraction fills, then one file.
+
+use zerocopy::IntoBytes;
+use zerocopy::little_endian::U32;
+
+use super::record::{self, Section};
+use super::strings::{StrId, Strings};
+use super::types::TypeTable;
+use super::{Meta, file};
+use crate::note::Note;
+
+/// All tables of a surface. Extraction fills them; [`Parts::encode`] sorts what a file keeps sorted.
+///
+/// Invariants the producers keep: `functions` sorted by name; the runs that `first_*` fields start are
+/// contiguous and ascending; every index is in range or [`record::NONE`].
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each field is the table of the record with the same name")]
+pub struct Parts {
+    pub meta: Meta,
+    pub notes: Vec<Note>,
+    pub strings: Strings,
+    pub files: Vec<StrId>,
+    pub units: Vec<record::Unit>,
+    pub functions: Vec<record::Function>,
+    pub instances: Vec<record::Instance>,
+    pub inline_sites: Vec<record::InlineSite>,
+    pub call_sites: Vec<record::CallSite>,
+    pub sections: Vec<record::ElfSection>,
+    pub symbols: Vec<record::Symbol>,
+    pub function_symbols: Vec<u32>,
+    pub types: TypeTable,
+    pub tracepoints: Vec<record::Tracepoint>,
+    pub lsm_hooks: Vec<record::LsmHook>,
+    pub kfuncs: Vec<record::Kfunc>,
+    pub syscalls: Vec<record::Syscall>,
+    pub syscall_args: Vec<record::SyscallArg>,
+    pub configs: Vec<record::Config>,
+    pub sets: Vec<record::Set>,
+    pub set_members: Vec<record::SetMember>,
+}
+
+impl Parts {
+    /// Empty tables.
+    #[must_use]
+    pub fn new(meta: Meta) -> Self {
+        Self {
+            meta,
+            notes: Vec::new(),
+            strings: Strings::new(),
+            files: Vec::new(),
+            units: Vec::new(),
+            functions: Vec::new(),
+            instances: Vec::new(),
+            inline_sites: Vec::new(),
+            call_sites: Vec::new(),
+            sections: Vec::new(),
+            symbols: Vec::new(),
+            function_symbols: Vec::new(),
+            types: TypeTable::new(),
+            tracepoints: Vec::new(),
+            lsm_hooks: Vec::new(),
+            kfuncs: Vec::new(),
+            syscalls: Vec::new(),
+            syscall_args: Vec::new(),
+            configs: Vec::new(),
+            sets: Vec::new(),
+            set_members: Vec::new(),
+        }
+    }
+
+    /// The surface file.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let json = |value: serde_json::Result<Vec<u8>>| value.expect("plain data serialises");
+        let meta = json(serde_json::to_vec(&self.meta));
+        let notes = json(serde_json::to_vec(&self.notes));
+        let files: Vec<U32> = self.files.iter().map(|id| id.0.into()).collect();
+        let function_symbols: Vec<U32> = self.function_symbols.iter().map(|&index| index.into()).collect();
+        let symbols_by_name = self.symbols_by_name();
+        let types_by_name = self.types.by_name(&self.strings);
+        let sections = Section::ALL.map(|section| match section {
+            Section::Meta => meta.as_slice(),
+            Section::Notes => notes.as_slice(),
+            Section::Strings => self.strings.bytes(),
+            Section::Files => files.as_bytes(),
+            Section::Units => self.units.as_bytes(),
+            Section::Functions => self.functions.as_bytes(),
+            Section::Instances => self.instances.as_bytes(),
+            Section::InlineSites => self.inline_sites.as_bytes(),
+            Section::CallSites => self.call_sites.as_bytes(),
+            Section::Sections => self.sections.as_bytes(),
+            Section::Symbols => self.symbols.as_bytes(),
+            Section::SymbolsByName => symbols_by_name.as_bytes(),
+            Section::FunctionSymbols => function_symbols.as_bytes(),
+            Section::Types => self.types.records().as_bytes(),
+            Section::TypeChildren => self.types.children().as_bytes(),
+            Section::TypesByName => types_by_name.as_bytes(),
+            Section::Tracepoints => self.tracepoints.as_bytes(),
+            Section::LsmHooks => self.lsm_hooks.as_bytes(),
+            Section::Kfuncs => self.kfuncs.as_bytes(),
+            Section::Syscalls => self.syscalls.as_bytes(),
+            Section::SyscallArgs => self.syscall_args.as_bytes(),
+            Section::Configs => self.configs.as_bytes(),
+            Section::Sets => self.sets.as_bytes(),
+            Section::SetMembers => self.set_members.as_bytes(),
+        });
+        file::write(&sections)
+    }
+
+    /// Indices of the named symbols, sorted by name, then by place in `.symtab`.
+    fn symbols_by_name(&self) -> Vec<U32> {
+        let mut order: Vec<(&str, u32)> = (0u32..)
+            .zip(&self.symbols)
+            .filter(|(_, symbol)| symbol.name.get() != 0)
+            .map(|(index, symbol)| (self.strings.get(StrId(symbol.name.get())), index))
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, index)| index.into()).collect()
+    }
+}

@@ -1,0 +1,361 @@
+//! Functions: all instances of a name, where they are inlined and called, and the symbols that carry it.
+
+use zerocopy::little_endian::U32;
+
+use super::record::{self, NONE, Section};
+use super::symbol::{Symbol, suffixes};
+use super::types::{Type, TypeKind};
+use super::{Surface, run};
+
+/// All functions of one name.
+#[derive(Debug, Clone, Copy)]
+pub struct Function<'a> {
+    surface: &'a Surface,
+    index: usize,
+    record: &'a record::Function,
+}
+
+/// One definition of a function, or a declaration without a definition.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'a> {
+    surface: &'a Surface,
+    index: usize,
+    record: &'a record::Instance,
+}
+
+/// One inlined copy of a function.
+#[derive(Debug, Clone, Copy)]
+pub struct InlineSite<'a> {
+    /// The physical function that contains the copy.
+    pub caller: Instance<'a>,
+    /// File of the call; `None` where DWARF does not tell.
+    pub call_file: Option<&'a str>,
+    /// Line of the call; `None` where DWARF does not tell.
+    pub call_line: Option<u32>,
+    /// Address of the copy's first byte; `None` where all of it was optimised away.
+    pub address: Option<u64>,
+}
+
+/// `DW_AT_inline` of an instance, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Inline {
+    /// `DW_INL_not_inlined`.
+    NotInlined = 0,
+    /// `DW_INL_inlined`: not declared inline; has an abstract instance, which GCC also writes for clones.
+    Inlined = 1,
+    /// `DW_INL_declared_not_inlined`.
+    DeclaredNotInlined = 2,
+    /// `DW_INL_declared_inlined`.
+    DeclaredInlined = 3,
+    /// Defined, without the attribute.
+    SeenUnknown = 4,
+    /// Only declared: assembly, built-ins.
+    NotSeen = 5,
+}
+
+impl Inline {
+    /// The original dataset's words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotInlined => "not declared, not inlined",
+            Self::Inlined => "not declared, inlined",
+            Self::DeclaredNotInlined => "declared, not inlined",
+            Self::DeclaredInlined => "declared, inlined",
+            Self::SeenUnknown => "seen, unknown",
+            Self::NotSeen => "not seen",
+        }
+    }
+
+    /// The variant of a number; numbers out of range are `SeenUnknown`.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::NotInlined,
+            1 => Self::Inlined,
+            2 => Self::DeclaredNotInlined,
+            3 => Self::DeclaredInlined,
+            5 => Self::NotSeen,
+            _ => Self::SeenUnknown,
+        }
+    }
+
+    /// Whether the source says `inline`. The kernel's `inline` implies `notrace`.
+    #[must_use]
+    pub fn is_declared(self) -> bool {
+        matches!(self, Self::DeclaredNotInlined | Self::DeclaredInlined)
+    }
+
+    /// Whether `DW_AT_inline` says "inlined"; true also for functions that only have clones.
+    #[must_use]
+    pub fn is_inlined(self) -> bool {
+        matches!(self, Self::Inlined | Self::DeclaredInlined)
+    }
+}
+
+/// How the instances of a name relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Collision {
+    /// One external instance.
+    UniqueGlobal,
+    /// One static instance.
+    UniqueStatic,
+    /// Several instances of one declaration, as from a header.
+    StaticDuplication,
+    /// Several static functions that share a name.
+    StaticStatic,
+    /// A static and an external function that share a name.
+    StaticGlobal,
+}
+
+impl Collision {
+    /// The words on a page.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::UniqueGlobal => "Unique Global",
+            Self::UniqueStatic => "Unique Static",
+            Self::StaticDuplication => "Static Duplication",
+            Self::StaticStatic => "Static-Static Collision",
+            Self::StaticGlobal => "Static-Global Collision",
+        }
+    }
+}
+
+/// Whether a function exists as code of its own, and whether copies of it live in others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InlineKind {
+    /// No symbol carries the name.
+    Full,
+    /// A symbol, and inlined copies too.
+    Selective,
+    /// A symbol and no inlined copies.
+    No,
+}
+
+impl InlineKind {
+    /// The words on a page.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Full => "Full",
+            Self::Selective => "Selective",
+            Self::No => "No",
+        }
+    }
+}
+
+impl Surface {
+    /// All functions, sorted by name.
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = Function<'_>> {
+        let records: &[record::Function] = self.table(Section::Functions);
+        records.iter().enumerate().map(|(index, record)| Function { surface: self, index, record })
+    }
+
+    /// The functions of a name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<Function<'_>> {
+        let records: &[record::Function] = self.table(Section::Functions);
+        let index = self.search(records, name, |record| record.name)?;
+        Some(Function { surface: self, index, record: &records[index] })
+    }
+
+    fn instance(&self, index: usize) -> Option<Instance<'_>> {
+        let records: &[record::Instance] = self.table(Section::Instances);
+        records.get(index).map(|record| Instance { surface: self, index, record })
+    }
+}
+
+impl<'a> Function<'a> {
+    /// The surface it is of.
+    #[must_use]
+    pub fn surface(self) -> &'a Surface {
+        self.surface
+    }
+
+    /// Name, without compiler suffixes.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        self.surface.text(self.record.name)
+    }
+
+    /// Its instances, in the order of the compile units.
+    pub fn instances(self) -> impl ExactSizeIterator<Item = Instance<'a>> {
+        let functions: &[record::Function] = self.surface.table(Section::Functions);
+        let instances: &[record::Instance] = self.surface.table(Section::Instances);
+        let records = run(functions, self.index, |function| function.first_instance, instances);
+        let first = self.record.first_instance.get() as usize;
+        let surface = self.surface;
+        records.iter().enumerate().map(move |(offset, record)| Instance {
+            surface,
+            index: first + offset,
+            record,
+        })
+    }
+
+    /// The symbols that carry its name, with or without suffix, in the order of `.symtab`.
+    pub fn symbols(self) -> impl Iterator<Item = Symbol<'a>> {
+        let functions: &[record::Function] = self.surface.table(Section::Functions);
+        let indices: &[U32] = self.surface.table(Section::FunctionSymbols);
+        run(functions, self.index, |function| function.first_symbol, indices)
+            .iter()
+            .filter_map(|index| self.surface.symbol(index.get()))
+    }
+
+    /// The BTF FUNC of its name, if the image's BTF has one.
+    #[must_use]
+    pub fn btf_func(self) -> Option<Type<'a>> {
+        self.surface.types().get_optional(self.record.btf_func.get())
+    }
+
+    /// The prototype to show: BTF's where BTF has the function, else that of the external or first
+    /// instance; `None` where neither tells, as for assembly.
+    #[must_use]
+    pub fn prototype(self) -> Option<Type<'a>> {
+        if let Some(proto) = self.btf_func().and_then(Type::target) {
+            return Some(proto);
+        }
+        let external =
+            self.instances().find(|instance| instance.is_external() && instance.prototype().is_some());
+        external.or_else(|| self.instances().find(|instance| instance.prototype().is_some()))?.prototype()
+    }
+
+    /// How its instances relate.
+    #[must_use]
+    pub fn collision(self) -> Collision {
+        let mut instances = self.instances();
+        let Some(first) = instances.next() else { return Collision::UniqueStatic };
+        if instances.len() == 0 {
+            return if first.is_external() { Collision::UniqueGlobal } else { Collision::UniqueStatic };
+        }
+        let place = |instance: Instance<'a>| (instance.record.decl_file, instance.record.decl_line);
+        let (mut external, mut one_place) = (first.is_external(), true);
+        for instance in instances {
+            external |= instance.is_external();
+            one_place &= place(instance) == place(first);
+        }
+        match (one_place, external) {
+            (true, _) => Collision::StaticDuplication,
+            (false, true) => Collision::StaticGlobal,
+            (false, false) => Collision::StaticStatic,
+        }
+    }
+
+    /// Whether it has code of its own, and copies in other functions.
+    #[must_use]
+    pub fn inline_kind(self) -> InlineKind {
+        if self.symbols().next().is_none() {
+            InlineKind::Full
+        } else if self.instances().any(|instance| instance.is_inlined_elsewhere()) {
+            InlineKind::Selective
+        } else {
+            InlineKind::No
+        }
+    }
+
+    /// Whether some symbol of it has a compiler suffix.
+    #[must_use]
+    pub fn is_transformed(self) -> bool {
+        self.symbols().any(|symbol| suffixes(symbol.name()).next().is_some())
+    }
+}
+
+impl<'a> Instance<'a> {
+    /// Place among all instances of the surface.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index as u32
+    }
+
+    /// The function it is an instance of; `None` only in a damaged file.
+    #[must_use]
+    pub fn function(self) -> Option<Function<'a>> {
+        let records: &'a [record::Function] = self.surface.table(Section::Functions);
+        let after = records.partition_point(|record| record.first_instance.get() as usize <= self.index);
+        let index = after.checked_sub(1)?;
+        Some(Function { surface: self.surface, index, record: &records[index] })
+    }
+
+    /// Name of the function it is an instance of.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        self.function().map_or("", Function::name)
+    }
+
+    /// `DW_AT_external`: visible outside its compile unit.
+    #[must_use]
+    pub fn is_external(self) -> bool {
+        self.record.flags.get() & record::INSTANCE_EXTERNAL != 0
+    }
+
+    /// The source file of its compile unit; `None` for a declaration without definition.
+    #[must_use]
+    pub fn file(self) -> Option<&'a str> {
+        let units: &'a [record::Unit] = self.surface.table(Section::Units);
+        units.get(self.record.unit.get() as usize).and_then(|unit| self.surface.file(unit.file))
+    }
+
+    /// File and line of the declaration; the line is `None` for assembly, all is `None` for a
+    /// declaration without definition.
+    #[must_use]
+    pub fn declaration(self) -> Option<(&'a str, Option<u32>)> {
+        let file = self.surface.file(self.record.decl_file)?;
+        let line = self.record.decl_line.get();
+        Some((file, (line != 0).then_some(line)))
+    }
+
+    /// Address of the out-of-line code; `None` where there is none.
+    #[must_use]
+    pub fn address(self) -> Option<u64> {
+        (self.record.flags.get() & record::INSTANCE_HAS_ADDRESS != 0).then(|| self.record.address.get())
+    }
+
+    /// `DW_AT_inline`.
+    #[must_use]
+    pub fn inline(self) -> Inline {
+        Inline::from_number(self.record.flags.get() >> record::INSTANCE_INLINE_SHIFT & 7)
+    }
+
+    /// The prototype in DWARF.
+    #[must_use]
+    pub fn prototype(self) -> Option<Type<'a>> {
+        self.surface
+            .types()
+            .get_optional(self.record.prototype.get())
+            .filter(|found| found.kind() == TypeKind::FuncProto)
+    }
+
+    /// Where it is inlined, in DIE order, one entry per site.
+    pub fn inline_sites(self) -> impl ExactSizeIterator<Item = InlineSite<'a>> {
+        let surface = self.surface;
+        let base = surface.meta().base_address;
+        let sites: &[record::InlineSite] = surface.table(Section::InlineSites);
+        let instances: &[record::Instance] = surface.table(Section::Instances);
+        run(instances, self.index, |instance| instance.first_inline_site, sites).iter().map(move |site| {
+            let line = site.call_line.get();
+            InlineSite {
+                caller: surface.instance(site.caller.get() as usize).unwrap_or(self),
+                call_file: surface.file(site.call_file),
+                call_line: (line != 0).then_some(line),
+                address: (site.address.get() != NONE).then(|| base.wrapping_add(site.address.get().into())),
+            }
+        })
+    }
+
+    /// Whether there is an inlined copy of it inside another function.
+    #[must_use]
+    pub fn is_inlined_elsewhere(self) -> bool {
+        self.inline_sites().any(|site| site.caller.index != self.index)
+    }
+
+    /// Who calls it directly, in DIE order, one entry per site.
+    pub fn callers(self) -> impl ExactSizeIterator<Item = Instance<'a>> {
+        let surface = self.surface;
+        let sites: &[record::CallSite] = surface.table(Section::CallSites);
+        let instances: &[record::Instance] = surface.table(Section::Instances);
+        run(instances, self.index, |instance| instance.first_call_site, sites)
+            .iter()
+            .map(move |site| surface.instance(site.caller.get() as usize).unwrap_or(self))
+    }
+}

@@ -1,0 +1,134 @@
+//! What is known about the image as a whole, and which kinds of facts could be read from it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::KernelId;
+
+/// Identity and provenance of a surface; the `META` section, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The dataset's key.
+    pub kernel: KernelId,
+    /// `uname -r`, from the banner: `6.1.0-50-cloud-amd64`.
+    pub uname: Option<String>,
+    /// The `linux_banner` string of the image, without its newline.
+    pub banner: Option<String>,
+    /// GNU build id of the image, in hex.
+    pub build_id: Option<String>,
+    /// First line of `.comment`: `GCC: (Debian 12.2.0-14+deb12u1) 12.2.0`.
+    pub compiler: Option<String>,
+    /// `debian`, `ubuntu` ..., where the banner or the package tells.
+    pub distribution: Option<String>,
+    /// The package the image came from.
+    pub package: Option<Package>,
+    /// Whether the machine is big-endian.
+    pub big_endian: bool,
+    /// Bytes of a pointer: 4 or 8.
+    pub address_size: u8,
+    /// Lowest address of the image's code; addresses of inline sites count from here.
+    pub base_address: u64,
+    /// Types below this id were read from the image's `.BTF` and are what libbpf sees;
+    /// 1 when the image has no `.BTF` and all types are from DWARF.
+    pub btf_types: u32,
+    /// For each kind of fact whether it was read, and if not, why.
+    pub evidence: BTreeMap<Fact, Evidence>,
+}
+
+/// Name and version of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// `linux-image-6.1.0-50-cloud-amd64-dbg`.
+    pub name: String,
+    /// `6.1.176-1`.
+    pub version: String,
+}
+
+/// A kind of fact that an image may or may not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// Functions, instances, inlined copies and calls, from DWARF.
+    Functions,
+    /// Symbols, from `.symtab`.
+    Symbols,
+    /// Types as the kernel's own BTF has them.
+    Btf,
+    /// Types at all, from BTF or DWARF.
+    Types,
+    /// ftrace sites.
+    FtraceSites,
+    /// The kprobe blacklist.
+    KprobeBlacklist,
+    /// Exported symbols.
+    Exports,
+    /// The error-injection list.
+    ErrorInjection,
+    /// The sets of `.BTF_ids`.
+    BtfIds,
+    /// Trace events.
+    Tracepoints,
+    /// Raw tracepoints.
+    RawTracepoints,
+    /// LSM hooks.
+    LsmHooks,
+    /// kfuncs.
+    Kfuncs,
+    /// The native system call table.
+    Syscalls,
+    /// Names and types of system call arguments.
+    SyscallMetadata,
+    /// System call tables for other ABIs.
+    CompatSyscalls,
+    /// Kconfig options.
+    Config,
+}
+
+/// Whether a kind of fact was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Evidence {
+    /// Read: what is not in the surface is not in the kernel.
+    Known {
+        /// Where it was read from: `.BTF`, `.debug_info`, `__start_mcount_loc` ...
+        source: String,
+    },
+    /// Not read: what is not in the surface may still be in the kernel.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Evidence {
+    /// Shorthand for [`Evidence::Known`].
+    #[must_use]
+    pub fn known(source: impl Into<String>) -> Self {
+        Self::Known { source: source.into() }
+    }
+
+    /// Shorthand for [`Evidence::Unknown`].
+    #[must_use]
+    pub fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown { reason: reason.into() }
+    }
+}
+
+impl Meta {
+    /// Whether a kind of fact was read.
+    #[must_use]
+    pub fn knows(&self, fact: Fact) -> bool {
+        matches!(self.evidence.get(&fact), Some(Evidence::Known { .. }))
+    }
+
+    /// Why a kind of fact is unknown; `None` when it is known.
+    #[must_use]
+    pub fn unknown_because(&self, fact: Fact) -> Option<&str> {
+        match self.evidence.get(&fact) {
+            Some(Evidence::Known { .. }) => None,
+            Some(Evidence::Unknown { reason }) => Some(reason),
+            None => Some("it was not looked for"),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The records of a surface file: fixed-size, little-endian, readable at any address.
+//!
+//! A surface file is a header, a table of sections and the sections (see [`super::file`]). Each section
+//! is an array of one of these records, except `STRINGS` (see [`super::strings`]), `META` and `NOTES` (JSON).
+//! References between records are indices (`u32`); [`NONE`] means "there is none".
+//! Where a record has a `first_*` field, its run ends where the run of the next record begins.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// An index that refers to nothing.
+pub const NONE: u32 = u32::MAX;
+
+/// What a section holds. The numbers are part of the format and never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+#[allow(missing_docs, reason = "each is the table of the record with the same name")]
+pub enum Section {
+    Meta = 1,
+    Notes = 2,
+    Strings = 3,
+    Files = 4,
+    Units = 5,
+    Functions = 6,
+    Instances = 7,
+    InlineSites = 8,
+    CallSites = 9,
+    Sections = 10,
+    Symbols = 11,
+    SymbolsByName = 12,
+    FunctionSymbols = 13,
+    Types = 14,
+    TypeChildren = 15,
+    TypesByName = 16,
+    Tracepoints = 17,
+    LsmHooks = 18,
+    Kfuncs = 19,
+    Syscalls = 20,
+    SyscallArgs = 21,
+    Configs = 22,
+    Sets = 23,
+    SetMembers = 24,
+}
+
+impl Section {
+    /// All sections, in the order of the file. An array over this enum is indexed by `number - 1`.
+    pub const ALL: [Self; 24] = [
+        Self::Meta,
+        Self::Notes,
+        Self::Strings,
+        Self::Files,
+        Self::Units,
+        Self::Functions,
+        Self::Instances,
+        Self::InlineSites,
+        Self::CallSites,
+        Self::Sections,
+        Self::Symbols,
+        Self::SymbolsByName,
+        Self::FunctionSymbols,
+        Self::Types,
+        Self::TypeChildren,
+        Self::TypesByName,
+        Self::Tracepoints,
+        Self::LsmHooks,
+        Self::Kfuncs,
+        Self::Syscalls,
+        Self::SyscallArgs,
+        Self::Configs,
+        Self::Sets,
+        Self::SetMembers,
+    ];
+
+    /// Bytes of one record; 1 for sections that are plain bytes.
+    #[must_use]
+    pub fn record_size(self) -> usize {
+        match self {
+            Self::Meta | Self::Notes | Self::Strings => 1,
+            Self::Files | Self::SymbolsByName | Self::FunctionSymbols | Self::TypesByName => 4,
+            Self::Units => size_of::<Unit>(),
+            Self::Functions => size_of::<Function>(),
+            Self::Instances => size_of::<Instance>(),
+            Self::InlineSites => size_of::<InlineSite>(),
+            Self::CallSites => size_of::<CallSite>(),
+            Self::Sections => size_of::<ElfSection>(),
+            Self::Symbols => size_of::<Symbol>(),
+            Self::Types => size_of::<Type>(),
+            Self::TypeChildren => size_of::<TypeChild>(),
+            Self::Tracepoints => size_of::<Tracepoint>(),
+            Self::LsmHooks => size_of::<LsmHook>(),
+            Self::Kfuncs => size_of::<Kfunc>(),
+            Self::Syscalls => size_of::<Syscall>(),
+            Self::SyscallArgs => size_of::<SyscallArg>(),
+            Self::Configs => size_of::<Config>(),
+            Self::Sets => size_of::<Set>(),
+            Self::SetMembers => size_of::<SetMember>(),
+        }
+    }
+}
+
+/// Declares a record: all fields little-endian, no padding, any alignment.
+macro_rules! records {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+        #[repr(C)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    )*};
+}
+
+records! {
+    /// A compile unit, in the order of `.debug_info`.
+    Unit {
+        /// Path relative to the kernel tree: index into `FILES`.
+        file: U32,
+        /// Module the unit belongs to (string); 0 for vmlinux itself.
+        module: U32,
+    }
+    /// All functions of one name; sorted by name (bytes).
+    Function {
+        /// Name (string).
+        name: U32,
+        /// First of its instances.
+        first_instance: U32,
+        /// First of its entries in `FUNCTION_SYMBOLS`.
+        first_symbol: U32,
+        /// The BTF `FUNC` of that name in `TYPES`, or `NONE`.
+        btf_func: U32,
+    }
+    /// One definition, or one declaration without a definition.
+    Instance {
+        /// Compile unit: index into `UNITS`; `NONE` for a declaration without definition.
+        unit: U32,
+        /// File of the declaration: index into `FILES`, or `NONE`.
+        decl_file: U32,
+        /// Line of the declaration; 0 where unknown.
+        decl_line: U32,
+        /// Address of the out-of-line code; meaningful with `INSTANCE_HAS_ADDRESS`.
+        address: U64,
+        /// `FUNC_PROTO` in `TYPES`, from DWARF; `NONE` where DWARF has none (assembly).
+        prototype: U32,
+        /// First of the places where it is inlined, in `INLINE_SITES`.
+        first_inline_site: U32,
+        /// First of the direct calls to it, in `CALL_SITES`.
+        first_call_site: U32,
+        /// `INSTANCE_*` bits.
+        flags: U32,
+    }
+    /// One inlined copy of an instance, in DIE order.
+    InlineSite {
+        /// The enclosing physical function: index into `INSTANCES`.
+        caller: U32,
+        /// File of the call: index into `FILES`, or `NONE`.
+        call_file: U32,
+        /// Line of the call; 0 where unknown.
+        call_line: U32,
+        /// Address of the first byte of the copy, minus `Meta::base_address`; `NONE` where unknown.
+        address: U32,
+    }
+    /// One direct call of an instance, in DIE order.
+    CallSite {
+        /// The enclosing physical function: index into `INSTANCES`.
+        caller: U32,
+    }
+    /// An ELF section that symbols refer to.
+    ElfSection {
+        /// Name (string).
+        name: U32,
+        /// Module (string); 0 for vmlinux.
+        module: U32,
+    }
+    /// A symbol, in the order of `.symtab`.
+    Symbol {
+        /// Name (string).
+        name: U32,
+        /// `st_value`.
+        address: U64,
+        /// `st_size`, cut to 32 bits.
+        size: U32,
+        /// Index into `SECTIONS`; `NONE` where undefined or absolute.
+        section: U32,
+        /// `ATTACH_*` bits.
+        attach: U32,
+        /// ELF `st_info`: binding in the high half, type in the low one.
+        info: u8,
+        /// ELF `st_other`: visibility and machine bits.
+        other: u8,
+        /// ELF `st_shndx` for the reserved values (`SHN_ABS`, `SHN_COMMON`), else 0.
+        special: U16,
+    }
+    /// A type, in BTF's terms; ids start at 1, record 0 is `void`.
+    Type {
+        /// Name (string); 0 for none.
+        name: U32,
+        /// Kind in bits 0-7, BTF's `kind_flag` in bit 8.
+        kind: U32,
+        /// Size in bytes, or the id of the type referred to, as in `struct btf_type`.
+        size_or_type: U32,
+        /// First child in `TYPE_CHILDREN`.
+        first_child: U32,
+    }
+    /// A part of a type; the meaning of the words depends on the kind.
+    ///
+    /// | kind | name | a | b |
+    /// |---|---|---|---|
+    /// | STRUCT, UNION | member | type | bit offset; with `kind_flag`: bits 0-23 offset, 24-31 bitfield size |
+    /// | FUNC_PROTO | parameter | type | 0 |
+    /// | ENUM | enumerator | value | 0 |
+    /// | ENUM64 | enumerator | low half | high half |
+    /// | ARRAY | 0 | element type | number of elements |
+    /// | INT | 0 | BTF's encoding word | 0 |
+    /// | FUNC | 0 | linkage | 0 |
+    /// | VAR | 0 | linkage | 0 |
+    /// | DATASEC | 0 | type of the variable | offset (its size is that of the type) |
+    /// | DECL_TAG | 0 | component index | 0 |
+    TypeChild {
+        /// Name (string); 0 for none.
+        name: U32,
+        /// See the table.
+        a: U32,
+        /// See the table.
+        b: U32,
+    }
+    /// A tracepoint; sorted by name, then system.
+    Tracepoint {
+        /// Event name (string), as in `events/SYSTEM/NAME`; for a bare one the name of the raw tracepoint.
+        name: U32,
+        /// System (string), as in `events/SYSTEM/NAME`; 0 where there is no event.
+        system: U32,
+        /// Class (string): the suffix of `event_class_*`; 0 where there is no event.
+        class: U32,
+        /// `print_fmt` (string); 0 where there is no event.
+        format: U32,
+        /// `STRUCT trace_event_raw_CLASS` in `TYPES`, or `NONE`.
+        record: U32,
+        /// `FUNC_PROTO` of `trace_event_raw_event_CLASS`, or `NONE`.
+        prototype: U32,
+        /// `TYPEDEF btf_trace_NAME` in `TYPES`, or `NONE`.
+        btf_trace: U32,
+        /// `TRACEPOINT_*` bits.
+        flags: U32,
+        /// Bytes of the first argument a raw tracepoint may write (`raw_tp.w`); 0 for none.
+        writable_size: U32,
+        /// Number of arguments of the raw tracepoint, from `bpf_raw_event_map`; `NONE` where unknown.
+        raw_args: U32,
+    }
+    /// An LSM hook; sorted by name.
+    LsmHook {
+        /// Hook name (string), without `security_` or `bpf_lsm_`.
+        name: U32,
+        /// `FUNC_PROTO` from `union security_list_options`, or `NONE`.
+        prototype: U32,
+        /// `LSM_*` bits.
+        flags: U32,
+    }
+    /// A kernel function that programs may call; sorted by name.
+    Kfunc {
+        /// Name (string).
+        name: U32,
+        /// `FUNC_PROTO`, or `NONE`.
+        prototype: U32,
+        /// `KF_*` flags of the kernel (`include/linux/btf.h`), all sets of the function joined.
+        flags: U32,
+        /// `KFUNC_*` bits: where it was found.
+        evidence: U32,
+    }
+    /// A system call entry; sorted by ABI (string order of the words), then number.
+    Syscall {
+        /// Which table (string): `64`, `x32`, `ia32`, `compat` ...
+        abi: U32,
+        /// Number in that table.
+        number: U32,
+        /// Name (string) without prefix: `openat`; `ni_syscall` where not implemented.
+        name: U32,
+        /// The entry's symbol (string): `__x64_sys_openat`; 0 where none.
+        symbol: U32,
+        /// First of its arguments in `SYSCALL_ARGS`.
+        first_arg: U32,
+        /// `SYSCALL_*` bits.
+        flags: U32,
+    }
+    /// An argument of a system call, from the syscall metadata.
+    SyscallArg {
+        /// Type as C text (string).
+        type_name: U32,
+        /// Name (string).
+        name: U32,
+    }
+    /// A Kconfig option; sorted by name.
+    Config {
+        /// Name (string) with `CONFIG_`.
+        name: U32,
+        /// Value (string) as written: `y`, `m`, `n` (for "is not set"), a number, a quoted string.
+        value: U32,
+    }
+    /// A set of functions from `.BTF_ids` or a similar table; sorted by name.
+    Set {
+        /// Name (string): `bpf_lsm_hooks`, `btf_id_deny` ...
+        name: U32,
+        /// First member in `SET_MEMBERS`.
+        first_member: U32,
+        /// `SET_*` bits.
+        flags: U32,
+    }
+    /// A member of a set, in the order of the image.
+    SetMember {
+        /// Name of the function or type (string).
+        name: U32,
+        /// Flags of the member (SET8 sets), else 0.
+        flags: U32,
+    }
+}
+
+/// [`Instance::flags`]: `DW_AT_external`.
+pub const INSTANCE_EXTERNAL: u32 = 1;
+/// [`Instance::flags`]: the address is known.
+pub const INSTANCE_HAS_ADDRESS: u32 = 1 << 1;
+/// [`Instance::flags`]: shift of the three bits that hold an [`super::function::Inline`] code.
+pub const INSTANCE_INLINE_SHIFT: u32 = 2;
+
+/// [`Tracepoint::flags`]: has a `trace_event_call`, so `events/SYSTEM/NAME` exists.
+pub const TRACEPOINT_EVENT: u32 = 1;
+/// [`Tracepoint::flags`]: is in `__start__bpf_raw_tp`, so raw programs can attach.
+pub const TRACEPOINT_RAW: u32 = 1 << 1;
+
+/// [`LsmHook::flags`]: member of `security_list_options`.
+pub const LSM_LIST_OPTION: u32 = 1;
+/// [`LsmHook::flags`]: member of `security_hook_heads` or `lsm_static_calls_table`.
+pub const LSM_HEAD: u32 = 1 << 1;
+/// [`LsmHook::flags`]: `bpf_lsm_NAME` is in the set `bpf_lsm_hooks`.
+pub const LSM_BPF: u32 = 1 << 2;
+/// [`LsmHook::flags`]: in `bpf_lsm_disabled_hooks`.
+pub const LSM_DISABLED: u32 = 1 << 3;
+/// [`LsmHook::flags`]: in `sleepable_lsm_hooks`.
+pub const LSM_SLEEPABLE: u32 = 1 << 4;
+/// [`LsmHook::flags`]: the sets of `.BTF_ids` could not be read, so the three bits above are unknown.
+pub const LSM_SETS_UNKNOWN: u32 = 1 << 5;
+
+/// [`Kfunc::evidence`]: has the `bpf_kfunc` DECL_TAG.
+pub const KFUNC_DECL_TAG: u32 = 1;
+/// [`Kfunc::evidence`]: member of a SET8 marked as a kfunc set.
+pub const KFUNC_SET: u32 = 1 << 1;
+
+/// [`Syscall::flags`]: the entry is `sys_ni_syscall`.
+pub const SYSCALL_UNIMPLEMENTED: u32 = 1;
+/// [`Syscall::flags`]: arguments are known from the metadata.
+pub const SYSCALL_HAS_ARGS: u32 = 1 << 1;
+
+/// [`Set::flags`]: SET8, members have flags.
+pub const SET_8: u32 = 1;
+/// [`Set::flags`]: the SET8 header marks it as a set of kfuncs (`BTF_SET8_KFUNCS`).
+pub const SET_KFUNCS: u32 = 1 << 1;
+
+/// [`Symbol::attach`]: an ftrace site lies in the symbol.
+pub const ATTACH_FTRACE: u32 = 1;
+/// [`Symbol::attach`]: on the kprobe blacklist (`_kprobe_blacklist`).
+pub const ATTACH_BLACKLIST: u32 = 1 << 1;
+/// [`Symbol::attach`]: in `.kprobes.text`.
+pub const ATTACH_KPROBES_TEXT: u32 = 1 << 2;
+/// [`Symbol::attach`]: in `.noinstr.text`.
+pub const ATTACH_NOINSTR: u32 = 1 << 3;
+/// [`Symbol::attach`]: in `.entry.text` or the like.
+pub const ATTACH_ENTRY: u32 = 1 << 4;
+/// [`Symbol::attach`]: in init text, which is freed after boot.
+pub const ATTACH_INIT: u32 = 1 << 5;
+/// [`Symbol::attach`]: exported to modules.
+pub const ATTACH_EXPORTED: u32 = 1 << 6;
+/// [`Symbol::attach`]: exported to GPL modules only.
+pub const ATTACH_EXPORTED_GPL: u32 = 1 << 7;
+/// [`Symbol::attach`]: in the error-injection list (`_error_injection_whitelist`).
+pub const ATTACH_ERROR_INJECTION: u32 = 1 << 8;
