@@ -8,6 +8,7 @@ pub mod error;
 pub mod kernel;
 pub mod note;
 pub mod progress;
+pub mod source;
 pub mod surface;
 
 pub use error::{Error, Result};

@@ -1,0 +1,241 @@
+//! Gets a kernel's vmlinux, its config and its package's identity out of their wrapping.
+//!
+//! In comes a path (or bytes in memory): a vmlinux, or a Debian or Ubuntu package of any compression.
+//! Out comes a [`Kernel`]. What a file is, is told from its contents, never from its name. Nothing is
+//! written anywhere: a vmlinux is mapped, and a package is decoded into memory, only as far as needed.
+//!
+//! ```text
+//! .deb:  ar -> control.tar.* -> control                    -> Package
+//!           -> data.tar.*    -> xz blocks or a byte stream -> tar -> vmlinux -> Bytes
+//! ```
+
+mod ar;
+mod archive;
+mod bytes;
+mod deb;
+mod decode;
+mod elf;
+mod pair;
+mod tar;
+#[cfg(test)]
+mod tests;
+mod xz;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use bytes::Bytes;
+pub use deb::Package;
+pub use pair::{Input, Kind, identify, pair};
+
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use archive::Archive;
+use deb::{Deb, Found};
+
+/// What to take besides the image.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Image package or plain file with the kernel's config.
+    /// Without it a config is taken from the package of the vmlinux, if it has one.
+    pub config: Option<PathBuf>,
+}
+
+/// A kernel, out of its wrapping.
+#[derive(Debug)]
+pub struct Kernel {
+    /// The image with its debug information.
+    pub vmlinux: Bytes,
+    /// Its build configuration; `None` when neither the package nor the options have one.
+    pub config: Option<Config>,
+    /// Where the image came from.
+    pub origin: Origin,
+    /// Packages that may have the config, the likeliest first; empty when the image came from no package.
+    pub config_packages: Vec<String>,
+}
+
+/// A kernel's build configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Lines like `CONFIG_BPF=y`.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where something came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// File name, without the directories.
+    pub file: String,
+    /// The package, when the file is one.
+    pub package: Option<Package>,
+    /// Path in the package, when the file is one.
+    pub member: Option<String>,
+}
+
+impl Origin {
+    /// The kernel release (`uname -r`) that the name of the vmlinux or config contains:
+    /// `6.1.0-50-cloud-amd64`. `None` when it contains none, as a plain `vmlinux`.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        deb::release_in(self.member.as_deref().unwrap_or(&self.file))
+    }
+}
+
+/// Opens a vmlinux, or a package with one.
+///
+/// Packages are decoded by as many threads as the current rayon pool has.
+///
+/// # Errors
+/// When the file is neither, is cut or damaged, has no vmlinux, or the config is of another kernel.
+pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Kernel> {
+    let file = file_name(path);
+    let bytes = Bytes::map(path)?;
+    let mut kernel = if bytes.starts_with(elf::MAGIC) {
+        image(file, bytes)
+    } else {
+        from_package(&file, &bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?
+    };
+    if let Some(path) = &options.config {
+        let config = read_config(path)?;
+        if let (Some(image), Some(other)) = (kernel.origin.release(), config.origin.release())
+            && image != other
+        {
+            return Err(Error::Usage {
+                what: format!(
+                    "`{}`: the config is of kernel `{other}`, the image of `{image}`",
+                    path.display()
+                ),
+                help: Some("give the config, or the image package, of the same kernel".into()),
+            });
+        }
+        kernel.config = Some(config);
+    }
+    Ok(kernel)
+}
+
+/// As [`open`], from bytes in memory; `name` takes the place of the file name.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_bytes(name: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
+    if bytes.starts_with(elf::MAGIC) {
+        return Ok(image(name.into(), Bytes::owned(bytes.to_vec())));
+    }
+    from_package(name, bytes, progress).map_err(|e| e.at(name))
+}
+
+/// Reads a kernel's config from a package, or from a plain file, which may be gzipped
+/// as `/proc/config.gz` is.
+///
+/// # Errors
+/// When the file has no config, or is cut or damaged. If another package has it, the error names that.
+pub fn read_config(path: &Path) -> Result<Config> {
+    let bytes = Bytes::map(path)?;
+    config_bytes(&file_name(path), &bytes).map_err(|e| e.at(path.to_string_lossy()))
+}
+
+/// As [`read_config`], from bytes in memory; `name` takes the place of the file name.
+///
+/// # Errors
+/// As [`read_config`].
+pub fn read_config_bytes(name: &str, bytes: &[u8]) -> Result<Config> {
+    config_bytes(name, bytes).map_err(|e| e.at(name))
+}
+
+fn image(file: String, vmlinux: Bytes) -> Kernel {
+    let origin = Origin { file, package: None, member: None };
+    Kernel { vmlinux, config: None, origin, config_packages: Vec::new() }
+}
+
+fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
+    if !bytes.starts_with(ar::MAGIC) {
+        return Err(Error::UnknownFormat { found: describe(bytes).into() });
+    }
+    progress.step("find vmlinux", None);
+    let deb = Deb::parse(bytes)?;
+    let origin =
+        |member| Origin { file: file.into(), package: Some(deb.package.clone()), member: Some(member) };
+    let mut files = deb.files()?;
+    let mut config = None;
+    let (member, head) = match deb::find_vmlinux(&mut files, &mut config)? {
+        Found::Vmlinux { member, head } => (member, head),
+        Found::Nothing { not_elf: Some(path) } => {
+            return Err(Error::malformed("package", format!("`{path}`"), "not an ELF file"));
+        }
+        Found::Nothing { not_elf: None } => {
+            return Err(Error::NoVmlinux { suggestion: deb.debug_package() });
+        }
+    };
+    let vmlinux = decode::vmlinux(files.archive(), member.size, &head, progress)
+        .map_err(|e| e.at(format!("`{}`", member.path)))?;
+    Ok(Kernel {
+        vmlinux,
+        config: config.map(|config| Config { text: config.text, origin: origin(config.path) }),
+        origin: origin(member.path),
+        config_packages: deb.config_packages(),
+    })
+}
+
+fn config_bytes(file: &str, bytes: &[u8]) -> Result<Config> {
+    if bytes.starts_with(ar::MAGIC) {
+        let deb = Deb::parse(bytes)?;
+        let Some(config) = deb::find_config(&mut deb.files()?)? else {
+            let others = deb.config_packages();
+            return Err(Error::Usage {
+                what: format!("no kernel config in package `{}`", deb.package.name),
+                help: (!others.is_empty()).then(|| format!("look in `{}`", others.join("` or `"))),
+            });
+        };
+        let origin = Origin { file: file.into(), package: Some(deb.package), member: Some(config.path) };
+        return Ok(Config { text: config.text, origin });
+    }
+    let text = plain_config(bytes)?.ok_or_else(|| Error::Usage {
+        what: format!("not a kernel config: {}", describe(bytes)),
+        help: Some("give the image package, or a file of lines like `CONFIG_BPF=y`".into()),
+    })?;
+    Ok(Config { text, origin: Origin { file: file.into(), package: None, member: None } })
+}
+
+/// The text of a plain or gzipped config file; `None` when it is none.
+fn plain_config(bytes: &[u8]) -> Result<Option<String>> {
+    let limit = deb::LARGEST_CONFIG as usize;
+    let mut text = vec![0; limit + 1];
+    let length = Archive::stream(bytes)?.read(&mut text)?;
+    if length > limit {
+        return Err(Error::Limit { what: "kernel config".into(), limit: format!("{} MiB", limit >> 20) });
+    }
+    text.truncate(length);
+    Ok(String::from_utf8(text).ok().filter(|text| deb::is_config_text(text)))
+}
+
+/// What bytes look like that are no kernel image and no package.
+fn describe(bytes: &[u8]) -> &'static str {
+    const KNOWN: [(usize, &[u8], &str); 9] = [
+        (0, elf::MAGIC, "an ELF file"),
+        (0, ar::MAGIC, "an ar archive"),
+        (0, xz::MAGIC, "xz data"),
+        (0, archive::ZSTD, "zstd data"),
+        (0, archive::GZIP, "gzip data"),
+        (0, b"\xed\xab\xee\xdb", "an RPM package"),
+        (0, b"PK\x03\x04", "a zip archive"),
+        // Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
+        (0x202, b"HdrS", "a bootable kernel image, which has no debug information"),
+        (257, b"ustar", "a tar archive"),
+    ];
+    match KNOWN.iter().find(|(at, magic, _)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic))) {
+        Some((_, _, name)) => name,
+        None if bytes.is_empty() => "an empty file",
+        None if bytes.len() < 8 => "a file of a few bytes",
+        None if bytes.iter().take(4096).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
+            "a text file"
+        }
+        None => "bytes of an unknown format",
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

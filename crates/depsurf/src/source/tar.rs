@@ -1,0 +1,207 @@
+//! Walks the members of a tar archive: POSIX ustar, with GNU long names and pax headers.
+//!
+//! Every member is a header of 512 bytes and its data, padded to a multiple of 512. Numbers are octal
+//! text, or big-endian binary when the first bit is set. A long name comes as the data of a member of
+//! type `L` (GNU) or in a `path` record in that of type `x` (pax) in front of the member it names.
+
+use super::archive::Archive;
+use crate::error::{Error, Result};
+
+const BLOCK: usize = 512;
+/// More members than this are refused. The largest kernel package has ten thousand.
+const MOST_MEMBERS: u32 = 1 << 20;
+/// A longer path than any system knows.
+const LONGEST_NAME: u64 = 64 << 10;
+/// Extended headers hold a path and a few times.
+const LARGEST_PAX: u64 = 1 << 20;
+
+/// A member of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Without the leading `./` or `/`.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Whether it is a file with contents, and not a directory, link or device.
+    pub regular: bool,
+}
+
+/// A position in an archive.
+pub struct Tar<'a> {
+    archive: Archive<'a>,
+    /// Where the next header is.
+    next: u64,
+    members: u32,
+}
+
+impl<'a> Tar<'a> {
+    /// At the first header.
+    #[must_use]
+    pub fn new(archive: Archive<'a>) -> Self {
+        Self { next: archive.position(), archive, members: 0 }
+    }
+
+    /// The archive, which after [`Tar::next`] is at the first byte of the member's data.
+    pub fn archive(&mut self) -> &mut Archive<'a> {
+        &mut self.archive
+    }
+
+    /// Goes to the next member, over what is left of the current one; `None` at the end.
+    ///
+    /// # Errors
+    /// When the archive is cut or damaged, or has more members than [`MOST_MEMBERS`].
+    pub fn next(&mut self) -> Result<Option<Member>> {
+        let mut long_name = None;
+        let mut pax = Pax::default();
+        loop {
+            let position = self.archive.position();
+            self.archive.skip(self.next.saturating_sub(position))?;
+            let mut block = [0; BLOCK];
+            self.archive.read_exact(&mut block, "tar archive")?;
+            if block == [0; BLOCK] {
+                return Ok(None);
+            }
+            self.members += 1;
+            if self.members > MOST_MEMBERS {
+                return Err(Error::Limit {
+                    what: "number of tar members".into(),
+                    limit: MOST_MEMBERS.to_string(),
+                });
+            }
+            let at = self.next;
+            let header = Header::parse(&block)
+                .ok_or_else(|| Error::malformed("tar", format!("{at:#x}"), "no member header"))?;
+            let size = match header.kind {
+                b'L' | b'K' | b'x' | b'g' => header.size,
+                _ => pax.size.unwrap_or(header.size),
+            };
+            self.next = size
+                .checked_next_multiple_of(BLOCK as u64)
+                .and_then(|padded| padded.checked_add(self.archive.position()))
+                .ok_or_else(|| Error::malformed("tar", format!("{at:#x}"), "size exceeds 64 bits"))?;
+            match header.kind {
+                b'L' => long_name = Some(self.text(size, LONGEST_NAME, "long name")?),
+                b'x' => pax = Pax::parse(&self.data(size, LARGEST_PAX, "pax header")?),
+                // The target of a link, and records for all members: nothing that matters here.
+                b'K' | b'g' => {}
+                b'S' => {
+                    return Err(Error::malformed("tar", format!("{at:#x}"), "sparse members are not read"));
+                }
+                kind => {
+                    let path = pax.path.or(long_name).unwrap_or(header.path);
+                    let path = path.strip_prefix("./").unwrap_or(&path).trim_start_matches('/').to_owned();
+                    return Ok(Some(Member { path, size, regular: matches!(kind, b'0' | 0 | b'7') }));
+                }
+            }
+        }
+    }
+
+    /// The data of the current member.
+    ///
+    /// # Errors
+    /// When it is larger than `limit`, cut or damaged.
+    pub fn data(&mut self, size: u64, limit: u64, what: &str) -> Result<Vec<u8>> {
+        if size > limit {
+            return Err(Error::Limit {
+                what: format!("{what} of {size} bytes"),
+                limit: format!("{limit} bytes"),
+            });
+        }
+        // The size is a promise only: memory follows the bytes that are really there.
+        let mut data = Vec::new();
+        let mut left = size as usize;
+        while left > 0 {
+            let (have, now) = (data.len(), left.min(1 << 20));
+            data.resize(have + now, 0);
+            self.archive.read_exact(&mut data[have..], what)?;
+            left -= now;
+        }
+        Ok(data)
+    }
+
+    fn text(&mut self, size: u64, limit: u64, what: &str) -> Result<String> {
+        let data = self.data(size, limit, what)?;
+        Ok(String::from_utf8_lossy(until_nul(&data)).into_owned())
+    }
+}
+
+struct Header {
+    path: String,
+    size: u64,
+    kind: u8,
+}
+
+impl Header {
+    /// `None` when the checksum or a number is wrong.
+    fn parse(block: &[u8; BLOCK]) -> Option<Self> {
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        let stored = &block[148..156];
+        // The checksum is taken with its own field as spaces.
+        let sum = sum - stored.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * u32::from(b' ');
+        if number(stored)? != u64::from(sum) {
+            return None;
+        }
+        let name = String::from_utf8_lossy(until_nul(&block[..100]));
+        let prefix = until_nul(&block[345..500]);
+        // GNU archives have `ustar  ` and use the prefix field for something else.
+        let path = if &block[257..263] == b"ustar\0" && !prefix.is_empty() {
+            format!("{}/{name}", String::from_utf8_lossy(prefix))
+        } else {
+            name.into_owned()
+        };
+        Some(Self { path, size: number(&block[124..136])?, kind: block[156] })
+    }
+}
+
+/// What a pax header says about the member behind it.
+#[derive(Default)]
+struct Pax {
+    path: Option<String>,
+    size: Option<u64>,
+}
+
+impl Pax {
+    /// Records are `LENGTH KEY=VALUE\n`, where the length is that of the whole record. Stops at the first
+    /// that is none.
+    fn parse(mut data: &[u8]) -> Self {
+        let mut pax = Self::default();
+        while let Some(space) = data.iter().take(20).position(|byte| *byte == b' ') {
+            let length = std::str::from_utf8(&data[..space]).ok().and_then(|text| text.parse::<usize>().ok());
+            let Some(record) = length.and_then(|length| data.get(space + 1..length)) else { break };
+            data = &data[space + 1 + record.len()..];
+            let Some(equals) = record.iter().position(|byte| *byte == b'=') else { break };
+            let value = String::from_utf8_lossy(&record[equals + 1..]);
+            let value = value.trim_end_matches('\n');
+            match &record[..equals] {
+                b"path" => pax.path = Some(value.to_owned()),
+                b"size" => pax.size = value.parse().ok(),
+                _ => {}
+            }
+        }
+        pax
+    }
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    &bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())]
+}
+
+/// Octal text between optional spaces, or binary when the first bit is set.
+fn number(field: &[u8]) -> Option<u64> {
+    if let [first, rest @ ..] = field
+        && first & 0x80 != 0
+    {
+        let mut value = u64::from(first & 0x7f);
+        for byte in rest {
+            value = value.checked_mul(256)? + u64::from(*byte);
+        }
+        return Some(value);
+    }
+    let text = until_nul(field).trim_ascii();
+    text.iter().try_fold(0u64, |value, digit| {
+        (b'0'..=b'7')
+            .contains(digit)
+            .then(|| value.checked_mul(8))?
+            .map(|value| value + u64::from(digit - b'0'))
+    })
+}

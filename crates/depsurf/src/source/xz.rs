@@ -1,0 +1,324 @@
+//! Random access to xz data, block by block.
+//!
+//! An xz file is one or more streams, each followed by zeros in multiples of four bytes. A stream is
+//! (The .xz File Format 1.2.1, §2)
+//!
+//! ```text
+//! header   fd "7zXZ" 00, flags[2], crc32 of the flags
+//! blocks   each a multiple of four bytes; they do not refer to each other
+//! index    00, count, then per block its unpadded and its uncompressed size, padding, crc32
+//! footer   crc32 of what follows, size of the index in words less one, flags[2], "YZ"
+//! ```
+//!
+//! so the last bytes tell where every block begins, in both the compressed and the uncompressed data.
+
+use flate2::Crc;
+use liblzma::stream::{Action, Status, Stream};
+
+use crate::error::{Error, Result};
+
+/// First bytes of every xz stream.
+pub const MAGIC: &[u8] = b"\xfd7zXZ\0";
+/// Size of a stream header, and of a footer.
+const HEADER: usize = 12;
+/// What one decoder may allocate. `xz -9` needs 65 MiB, package builders use 9 MiB.
+pub const MEMORY: u64 = 256 << 20;
+/// More blocks than this are refused. Packages have a hundred.
+const MOST_BLOCKS: usize = 1 << 20;
+
+/// One block of xz data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Where the header of the block's stream is in the compressed data: its flags say how to decode.
+    stream: usize,
+    /// Where the block begins in the compressed data.
+    start: usize,
+    /// Its compressed size, padding included.
+    packed: usize,
+    /// Where its first byte is in the uncompressed data.
+    pub offset: u64,
+    /// Its uncompressed size.
+    pub size: u64,
+}
+
+impl Block {
+    /// First offset behind the block in the uncompressed data.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.offset + self.size
+    }
+
+    /// Compressed size: how long decoding takes is nearly proportional to it.
+    #[must_use]
+    pub fn packed(&self) -> usize {
+        self.packed
+    }
+}
+
+/// Lists the blocks of xz data, by reading footers and indexes only.
+///
+/// # Errors
+/// When the data is cut or damaged in these parts.
+pub fn blocks(data: &[u8]) -> Result<Vec<Block>> {
+    // Streams can only be found from the end: the footer says how far the index reaches back,
+    // and the index how far the blocks do.
+    let mut streams: Vec<Vec<Block>> = Vec::new();
+    let mut total = 0;
+    let mut end = data.len();
+    while end > 0 {
+        let stream = stream(data, end)?;
+        end = stream.start;
+        total += stream.blocks.len();
+        if total > MOST_BLOCKS {
+            return Err(too_many());
+        }
+        // An empty stream takes 32 bytes, so their number is bounded by the size of the file.
+        if !stream.blocks.is_empty() {
+            streams.push(stream.blocks);
+        }
+    }
+    let mut blocks: Vec<Block> = Vec::with_capacity(total);
+    let mut offset = 0u64;
+    for mut block in streams.into_iter().rev().flatten() {
+        block.offset = offset;
+        offset = offset
+            .checked_add(block.size)
+            .ok_or_else(|| malformed(block.start, "the sizes in the index exceed 64 bits"))?;
+        blocks.push(block);
+    }
+    Ok(blocks)
+}
+
+struct Indexed {
+    start: usize,
+    blocks: Vec<Block>,
+}
+
+/// Reads the index of the stream that ends at `end`, or before the padding that ends there.
+fn stream(data: &[u8], mut end: usize) -> Result<Indexed> {
+    while end >= 4 && data[end - 4..end] == [0; 4] {
+        end -= 4;
+    }
+    // No stream is shorter than a header, an index of one word and its checksum, and a footer.
+    if end < 2 * HEADER + 8 || &data[end - 2..end] != b"YZ" {
+        return Err(Error::Truncated {
+            what: "xz data: no stream footer at the end, it".into(),
+            needed: (end as u64).saturating_add(1),
+            available: end as u64,
+        });
+    }
+    let at = end - HEADER;
+    let footer = &data[at..end];
+    if crc32(&footer[4..10]) != le32(&footer[0..]) {
+        return Err(Error::Checksum { what: format!("the xz footer at {at:#x}") });
+    }
+    let flags = &footer[8..10];
+    let index_size = (u64::from(le32(&footer[4..])) + 1) * 4;
+    let begin = usize::try_from(index_size)
+        .ok()
+        .and_then(|size| at.checked_sub(size))
+        .filter(|begin| *begin >= HEADER)
+        .ok_or_else(|| malformed(at, "the index reaches before the start"))?;
+    let index = &data[begin..at];
+    if crc32(&index[..index.len() - 4]) != le32(&index[index.len() - 4..]) {
+        return Err(Error::Checksum { what: format!("the xz index at {begin:#x}") });
+    }
+    let mut index = &index[..index.len() - 4];
+    let bad = |what| malformed(begin, what);
+    if index.first() != Some(&0) {
+        return Err(bad("not an index"));
+    }
+    index = &index[1..];
+    let count = number(&mut index).ok_or_else(|| bad("bad number of blocks"))?;
+    if count > MOST_BLOCKS as u64 {
+        return Err(too_many());
+    }
+    let mut blocks = Vec::with_capacity((count as usize).min(index.len() / 2));
+    let mut packed_total = 0usize;
+    for _ in 0..count {
+        let packed = number(&mut index).ok_or_else(|| bad("bad size of a block"))?;
+        let size = number(&mut index).ok_or_else(|| bad("bad size of a block"))?;
+        let packed = usize::try_from(packed)
+            .ok()
+            .and_then(|packed| packed.checked_next_multiple_of(4))
+            .filter(|packed| *packed > 0)
+            .ok_or_else(|| bad("bad size of a block"))?;
+        // Relative to the first block for now.
+        blocks.push(Block { stream: 0, start: packed_total, packed, offset: 0, size });
+        packed_total =
+            packed_total.checked_add(packed).ok_or_else(|| bad("the blocks reach before the start"))?;
+    }
+    if index.len() > 3 || index.iter().any(|byte| *byte != 0) {
+        return Err(bad("bytes behind the last block"));
+    }
+    let start = begin
+        .checked_sub(packed_total)
+        .and_then(|first| first.checked_sub(HEADER))
+        .ok_or_else(|| bad("the blocks reach before the start"))?;
+    let header = &data[start..start + HEADER];
+    if !header.starts_with(MAGIC) || &header[6..8] != flags {
+        return Err(malformed(start, "no stream header where the index says"));
+    }
+    if crc32(&header[6..8]) != le32(&header[8..]) {
+        return Err(Error::Checksum { what: format!("the xz header at {start:#x}") });
+    }
+    for block in &mut blocks {
+        block.stream = start;
+        block.start += start + HEADER;
+    }
+    Ok(Indexed { start, blocks })
+}
+
+/// Decodes one block from its first byte on.
+///
+/// The decoder of the library wants a whole stream. It gets the header of the block's stream and then
+/// the block: that it never sees the other blocks and the index does not matter, because decoding stops
+/// behind the block.
+pub struct Decoder<'a> {
+    stream: Stream,
+    header: &'a [u8],
+    packed: &'a [u8],
+    block: Block,
+    produced: u64,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder at the start of `block`, which must be one of [`blocks`]`(data)`.
+    ///
+    /// # Errors
+    /// When the library has no memory for it.
+    pub fn new(data: &'a [u8], block: &Block) -> Result<Self> {
+        let truncated = || malformed(block.start, "a block outside the data");
+        let mut decoder = Self {
+            stream: Stream::new_stream_decoder(MEMORY, 0).map_err(|e| failed(block, e))?,
+            header: data.get(block.stream..block.stream + HEADER).ok_or_else(truncated)?,
+            packed: data.get(block.start..block.start + block.packed).ok_or_else(truncated)?,
+            block: block.clone(),
+            produced: 0,
+        };
+        while !decoder.header.is_empty() {
+            if decoder.run(&mut [], true)? == (0, 0) {
+                return Err(malformed(block.stream, "the stream header does not decode"));
+            }
+        }
+        Ok(decoder)
+    }
+
+    /// How much of the block was decoded.
+    #[must_use]
+    pub fn produced(&self) -> u64 {
+        self.produced
+    }
+
+    /// Fills `out` with the next bytes of the block. With the last one its checksum is verified.
+    ///
+    /// # Errors
+    /// When the block is damaged, or shorter or longer than the index says.
+    pub fn read(&mut self, out: &mut [u8]) -> Result<()> {
+        let short = |this: &Self| {
+            malformed(this.block.start, format!("the block ends after {} bytes", this.produced))
+        };
+        if out.len() as u64 > self.block.size - self.produced {
+            return Err(short(self));
+        }
+        let mut filled = 0;
+        while filled < out.len() {
+            let (taken, made) = self.run(&mut out[filled..], false)?;
+            filled += made;
+            self.produced += made as u64;
+            if (taken, made) == (0, 0) {
+                return Err(short(self));
+            }
+        }
+        if self.produced == self.block.size {
+            self.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Decodes and drops the next `count` bytes.
+    ///
+    /// # Errors
+    /// As [`Decoder::read`].
+    pub fn skip(&mut self, mut count: u64) -> Result<()> {
+        let mut scratch = [0; 32 << 10];
+        while count > 0 {
+            let now = count.min(scratch.len() as u64) as usize;
+            self.read(&mut scratch[..now])?;
+            count -= now as u64;
+        }
+        Ok(())
+    }
+
+    /// Lets the library see the padding and the checksum behind the compressed bytes.
+    fn finish(&mut self) -> Result<()> {
+        while !self.packed.is_empty() {
+            let (taken, made) = self.run(&mut [0], false)?;
+            if made > 0 || taken == 0 {
+                return Err(malformed(self.block.start, "the block is longer than its index says"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One call into the library: how many bytes it took, and how many it made.
+    fn run(&mut self, out: &mut [u8], header: bool) -> Result<(usize, usize)> {
+        let input = if header { &mut self.header } else { &mut self.packed };
+        let (taken, made) = (self.stream.total_in(), self.stream.total_out());
+        let status = self.stream.process(input, out, Action::Run).map_err(|e| failed(&self.block, e))?;
+        let taken = (self.stream.total_in() - taken) as usize;
+        let made = (self.stream.total_out() - made) as usize;
+        *input = &input[taken..];
+        // A block whose first byte is zero would be taken for an index, behind which a stream can end.
+        if status == Status::StreamEnd {
+            return Err(malformed(self.block.start, "an index in place of a block"));
+        }
+        Ok((taken, made))
+    }
+}
+
+fn failed(block: &Block, error: liblzma::stream::Error) -> Error {
+    use liblzma::stream::Error as Lzma;
+    match error {
+        Lzma::MemLimit | Lzma::Mem => Error::Limit {
+            what: format!("memory for decoding the xz block at {:#x}", block.start),
+            limit: format!("{} MiB", MEMORY >> 20),
+        },
+        Lzma::Data => Error::Checksum { what: format!("the xz block at {:#x}", block.start) },
+        other => malformed(block.start, other.to_string()),
+    }
+}
+
+fn malformed(at: usize, what: impl Into<String>) -> Error {
+    Error::malformed("xz", format!("{at:#x}"), what)
+}
+
+fn too_many() -> Error {
+    Error::Limit { what: "number of xz blocks".into(), limit: MOST_BLOCKS.to_string() }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Four bytes of a slice that is known to have them.
+fn le32(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// Takes a variable-length integer: seven bits per byte, at most nine bytes (§1.2).
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in 0..9 {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * shift);
+        if byte & 0x80 == 0 {
+            // The shortest form is the only one.
+            return (byte != 0 || shift == 0).then_some(value);
+        }
+    }
+    None
+}
