@@ -5,6 +5,7 @@
 //! The library never prints, never exits and never reads the environment.
 
 pub mod error;
+pub mod image;
 pub mod kernel;
 pub mod note;
 pub mod progress;
