@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod note;
 pub mod progress;
 pub mod source;
+pub mod store;
 pub mod surface;
 
 pub use error::{Error, Result};

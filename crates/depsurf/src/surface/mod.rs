@@ -7,8 +7,9 @@
 
 pub mod build;
 pub mod config;
-mod file;
+pub(crate) mod file;
 pub mod function;
+pub(crate) mod index;
 pub mod kfunc;
 pub mod lsm;
 pub mod meta;
