@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod image;
+pub mod interop;
 pub mod kernel;
 pub mod note;
 pub mod progress;
