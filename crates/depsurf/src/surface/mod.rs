@@ -6,10 +6,11 @@
 //! Facts that follow from others (collision, inline kind, transformation) are methods, never stored.
 
 pub mod build;
+pub mod c;
 pub mod config;
-pub(crate) mod file;
+pub mod field;
+mod file;
 pub mod function;
-pub(crate) mod index;
 pub mod kfunc;
 pub mod lsm;
 pub mod meta;

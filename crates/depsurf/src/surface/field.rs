@@ -1,0 +1,80 @@
+//! The fields of a struct or union as a program sees them: members of anonymous members included.
+
+use std::borrow::Cow;
+
+use super::types::{Type, TypeKind};
+
+/// Members that one type may have after flattening, and anonymous members met on the way. The largest struct
+/// of a real kernel has some hundreds; types that contain themselves, which only damaged input has, stop here.
+const LIMIT: usize = 1 << 17;
+/// How deep anonymous members may nest. Real ones go to about five.
+const DEPTH: usize = 32;
+
+/// A field of a struct or union.
+#[derive(Debug, Clone)]
+pub struct Field<'a> {
+    /// Name. `(anon)`, then `(anon-1)` and so on for what has no name and is no struct or union.
+    pub name: Cow<'a, str>,
+    /// Type, with its qualifiers.
+    pub ty: Type<'a>,
+    /// Offset from the start of the outer struct, in bits.
+    pub bit_offset: u64,
+    /// Bits of a bitfield; `None` for other fields.
+    pub bitfield_size: Option<u8>,
+}
+
+/// The fields of a STRUCT or UNION, in order of declaration: members of anonymous struct and union members take
+/// the place of these, with offsets from the start of the outer one. Nothing for other kinds.
+#[must_use]
+pub fn fields(ty: Type<'_>) -> Vec<Field<'_>> {
+    let mut flat = Flat { fields: Vec::with_capacity(ty.members().len()), met: 0, anonymous: 0 };
+    flat.add(ty, 0, 0);
+    flat.fields
+}
+
+struct Flat<'a> {
+    fields: Vec<Field<'a>>,
+    met: usize,
+    anonymous: usize,
+}
+
+impl<'a> Flat<'a> {
+    fn add(&mut self, ty: Type<'a>, base: u64, depth: usize) {
+        for member in ty.members() {
+            self.met += 1;
+            if self.met > LIMIT {
+                return;
+            }
+            // A member whose type is not of the table can only come from damaged bytes.
+            let Some(member_type) = ty.types().get(member.type_id) else { continue };
+            let bit_offset = base + u64::from(member.bit_offset);
+            if member.name.is_empty() {
+                let inner = member_type.stripped(true);
+                if matches!(inner.kind(), TypeKind::Struct | TypeKind::Union) {
+                    if depth < DEPTH {
+                        self.add(inner, bit_offset, depth + 1);
+                    }
+                    continue;
+                }
+            }
+            let name = match (member.name, self.anonymous) {
+                ("", number) => {
+                    self.anonymous += 1;
+                    anonymous(number)
+                }
+                (name, _) => Cow::Borrowed(name),
+            };
+            self.fields.push(Field {
+                name,
+                ty: member_type,
+                bit_offset,
+                bitfield_size: member.bitfield_size,
+            });
+        }
+    }
+}
+
+/// The name of the `number`th thing without one: `(anon)`, `(anon-1)`, `(anon-2)`.
+fn anonymous(number: usize) -> Cow<'static, str> {
+    if number == 0 { Cow::Borrowed("(anon)") } else { Cow::Owned(format!("(anon-{number})")) }
+}
