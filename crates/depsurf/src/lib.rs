@@ -4,14 +4,12 @@
 //! Data flows one way: bytes -> [`source`] -> image, DWARF and BTF views -> a surface.
 //! The library never prints, never exits and never reads the environment.
 
+pub mod btf;
 pub mod error;
-pub mod image;
-pub mod interop;
 pub mod kernel;
 pub mod note;
 pub mod progress;
 pub mod source;
-pub mod store;
 pub mod surface;
 
 pub use error::{Error, Result};

@@ -11,7 +11,6 @@
 
 pub mod btf;
 mod bytes;
-pub mod c;
 pub mod dwarf;
 pub mod elf;
 

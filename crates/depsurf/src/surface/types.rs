@@ -166,6 +166,14 @@ impl TypeTable {
         id
     }
 
+    /// Takes back the types from `next` on, as if they had not been pushed.
+    pub(crate) fn truncate(&mut self, next: TypeId) {
+        if let Some(first) = self.records.get(next.0 as usize) {
+            self.children.truncate(first.first_child.get() as usize);
+            self.records.truncate(next.0 as usize);
+        }
+    }
+
     /// The records, as stored.
     #[must_use]
     pub fn records(&self) -> &[record::Type] {
@@ -181,7 +189,13 @@ impl TypeTable {
     /// Ids of the named types, sorted by name, kind, id.
     #[must_use]
     pub fn by_name(&self, strings: &Strings) -> Vec<U32> {
-        super::index::types_by_name(&self.records, strings.bytes())
+        let mut order: Vec<(&str, u8, u32)> = (0u32..)
+            .zip(&self.records)
+            .filter(|(_, record)| record.name.get() != 0)
+            .map(|(id, record)| (strings.get(StrId(record.name.get())), record.kind.get() as u8, id))
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, id)| id.into()).collect()
     }
 
     /// The table as a view. `by_name` is what [`TypeTable::by_name`] gave.

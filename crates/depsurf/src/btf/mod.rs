@@ -1,0 +1,12 @@
+//! The BPF Type Format: `.BTF` bytes to types and back (`Documentation/bpf/btf.rst`).
+//!
+//! [`read()`] and [`read_split`] turn a blob into the types of a surface with the blob's own ids; [`write()`] is
+//! the way back. Both endians, all kinds up to `ENUM64`, split BTF of modules. What is *not* here: finding the
+//! section in an image, `.BTF.ext`, and CO-RE, which belong to their own rooms.
+
+mod format;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use self::read::{Base, read, read_split};

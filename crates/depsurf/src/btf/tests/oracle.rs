@@ -1,0 +1,66 @@
+//! Compares with `bpftool` on a real kernel, where one is at hand.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use object::{Object, ObjectSection};
+
+use super::*;
+
+/// The `.BTF` of the file that `DEPSURF_VMLINUX` names: an ELF file or a bare blob.
+#[allow(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
+pub(super) fn real_blob() -> Option<Vec<u8>> {
+    let Some(path) = std::env::var_os("DEPSURF_VMLINUX").map(PathBuf::from) else {
+        eprintln!("SKIPPED: set DEPSURF_VMLINUX to a vmlinux, or to its bare BTF, to compare with bpftool");
+        return None;
+    };
+    let file = std::fs::File::open(&path).expect("DEPSURF_VMLINUX can be opened");
+    #[allow(unsafe_code, reason = "the file is not written while the test runs")]
+    // SAFETY: nobody changes a kernel image while it is tested.
+    let map = unsafe { memmap2::Mmap::map(&file) }.expect("DEPSURF_VMLINUX can be mapped");
+    if !map.starts_with(b"\x7fELF") {
+        return Some(map.to_vec());
+    }
+    let elf = object::File::parse(&*map).expect("DEPSURF_VMLINUX is an ELF file");
+    let section = elf.section_by_name(".BTF").expect("the kernel has BTF");
+    Some(section.data().expect("the section is in the file").to_vec())
+}
+
+/// What `bpftool btf dump` prints, without what [`dump`] leaves out.
+pub(super) fn bpftool(blob: &[u8]) -> String {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let path = directory.path().join("btf");
+    std::fs::write(&path, blob).expect("the scratch directory can be written");
+    let output =
+        Command::new("bpftool").args(["btf", "dump", "file"]).arg(&path).args(["format", "raw"]).output();
+    let output = output.expect("bpftool is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("names are UTF-8");
+    let mut clean = String::new();
+    for line in text.lines() {
+        let mut words =
+            line.split(' ').filter(|word| !word.starts_with("index_type_id=")).collect::<Vec<_>>();
+        if line.starts_with("\ttype_id=") {
+            words.truncate(2);
+        }
+        clean += &words.join(" ");
+        clean.push('\n');
+    }
+    clean
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "says what was compared")]
+fn bpftool_reads_the_same() {
+    let Some(blob) = real_blob() else { return };
+    let start = Instant::now();
+    let tables = Tables::read(&blob).expect("the kernel's BTF reads");
+    let took = start.elapsed();
+    let (ours, theirs) = (tables.dump(), bpftool(&blob));
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(ours.len(), theirs.len());
+    eprintln!("{} types are the same; reading took {took:?}", tables.types.records().len() - 1);
+}

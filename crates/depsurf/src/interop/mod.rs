@@ -1,3 +1,0 @@
-//! Formats of other tools, written from surfaces.
-
-pub mod depsurf;
