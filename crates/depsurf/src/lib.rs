@@ -6,10 +6,13 @@
 
 pub mod btf;
 pub mod error;
+pub mod image;
+pub mod interop;
 pub mod kernel;
 pub mod note;
 pub mod progress;
 pub mod source;
+pub mod store;
 pub mod surface;
 
 pub use error::{Error, Result};

@@ -11,6 +11,7 @@
 
 pub mod btf;
 mod bytes;
+pub mod c;
 pub mod dwarf;
 pub mod elf;
 

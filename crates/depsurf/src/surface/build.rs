@@ -6,7 +6,7 @@ use zerocopy::little_endian::U32;
 use super::record::{self, Section};
 use super::strings::{StrId, Strings};
 use super::types::TypeTable;
-use super::{Meta, file};
+use super::{Meta, file, index};
 use crate::note::Note;
 
 /// All tables of a surface. Extraction fills them; [`Parts::encode`] sorts what a file keeps sorted.
@@ -76,7 +76,7 @@ impl Parts {
         let notes = json(serde_json::to_vec(&self.notes));
         let files: Vec<U32> = self.files.iter().map(|id| id.0.into()).collect();
         let function_symbols: Vec<U32> = self.function_symbols.iter().map(|&index| index.into()).collect();
-        let symbols_by_name = self.symbols_by_name();
+        let symbols_by_name = index::symbols_by_name(&self.symbols, self.strings.bytes());
         let types_by_name = self.types.by_name(&self.strings);
         let sections = Section::ALL.map(|section| match section {
             Section::Meta => meta.as_slice(),
@@ -105,16 +105,5 @@ impl Parts {
             Section::SetMembers => self.set_members.as_bytes(),
         });
         file::write(&sections)
-    }
-
-    /// Indices of the named symbols, sorted by name, then by place in `.symtab`.
-    fn symbols_by_name(&self) -> Vec<U32> {
-        let mut order: Vec<(&str, u32)> = (0u32..)
-            .zip(&self.symbols)
-            .filter(|(_, symbol)| symbol.name.get() != 0)
-            .map(|(index, symbol)| (self.strings.get(StrId(symbol.name.get())), index))
-            .collect();
-        order.sort_unstable();
-        order.into_iter().map(|(_, index)| index.into()).collect()
     }
 }

@@ -122,7 +122,7 @@ impl Layout {
 }
 
 /// Joins sections, given in the order of [`Section::ALL`], into one file.
-pub(super) fn write(sections: &[&[u8]; Section::ALL.len()]) -> Vec<u8> {
+pub(crate) fn write(sections: &[&[u8]; Section::ALL.len()]) -> Vec<u8> {
     let mut offset = size_of::<Header>() + sections.len() * size_of::<TableEntry>();
     let mut table = Vec::with_capacity(sections.len());
     for (section, bytes) in Section::ALL.into_iter().zip(sections) {

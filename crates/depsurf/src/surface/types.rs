@@ -189,13 +189,7 @@ impl TypeTable {
     /// Ids of the named types, sorted by name, kind, id.
     #[must_use]
     pub fn by_name(&self, strings: &Strings) -> Vec<U32> {
-        let mut order: Vec<(&str, u8, u32)> = (0u32..)
-            .zip(&self.records)
-            .filter(|(_, record)| record.name.get() != 0)
-            .map(|(id, record)| (strings.get(StrId(record.name.get())), record.kind.get() as u8, id))
-            .collect();
-        order.sort_unstable();
-        order.into_iter().map(|(_, _, id)| id.into()).collect()
+        super::index::types_by_name(&self.records, strings.bytes())
     }
 
     /// The table as a view. `by_name` is what [`TypeTable::by_name`] gave.

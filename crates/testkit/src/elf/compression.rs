@@ -44,9 +44,30 @@ fn blocks(data: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
     })
 }
 
-fn zlib(data: &[u8]) -> Vec<u8> {
-    // CMF: deflate with a 32 KiB window; FLG: fastest, with the check bits that make it a multiple of 31.
-    let mut out = vec![0x78, 0x01];
+/// A gzip file (RFC 1952) of stored blocks, as `IKCONFIG` embeds one.
+pub fn gzip(data: &[u8]) -> Vec<u8> {
+    // Magic, deflate, no flags, no time, no extra flags, made on Unix.
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    stored_blocks(data, &mut out);
+    out.extend(crc32(data).to_le_bytes());
+    out.extend((data.len() as u32).to_le_bytes());
+    out
+}
+
+/// Checksum at the end of a gzip file (RFC 1952 §8), bit by bit.
+fn crc32(data: &[u8]) -> u32 {
+    !data.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| {
+                if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+            },
+        )
+    })
+}
+
+/// The blocks of a deflate stream that does not deflate (RFC 1951 §3.2.4).
+fn stored_blocks(data: &[u8], out: &mut Vec<u8>) {
     for (block, last) in blocks(data) {
         let length = block.len() as u16;
         out.push(last.into());
@@ -54,6 +75,12 @@ fn zlib(data: &[u8]) -> Vec<u8> {
         out.extend((!length).to_le_bytes());
         out.extend(block);
     }
+}
+
+fn zlib(data: &[u8]) -> Vec<u8> {
+    // CMF: deflate with a 32 KiB window; FLG: fastest, with the check bits that make it a multiple of 31.
+    let mut out = vec![0x78, 0x01];
+    stored_blocks(data, &mut out);
     out.extend(adler32(data).to_be_bytes());
     out
 }

@@ -16,7 +16,7 @@ mod section;
 mod symbol;
 mod write;
 
-pub use compression::Compression;
+pub use compression::{Compression, gzip};
 pub use relocation::Relocation;
 pub use section::{Section, note};
 pub use symbol::Symbol;
@@ -116,6 +116,43 @@ impl Elf {
     pub fn sections(&mut self, sections: impl IntoIterator<Item = Section>) -> &mut Elf {
         self.sections.extend(sections);
         self
+    }
+
+    /// Replaces the contents of the first section of this name.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn replace(&mut self, name: &str, data: impl Into<Vec<u8>>) -> &mut Elf {
+        let found = self.sections.iter_mut().find(|section| section.name == name);
+        found.unwrap_or_else(|| panic!("the image has no section `{name}`")).data = data.into();
+        self
+    }
+
+    /// Drops the sections of this name. Symbols that were inside become absolute.
+    pub fn remove(&mut self, name: &str) -> &mut Elf {
+        self.sections.retain(|section| section.name != name);
+        self
+    }
+
+    /// Drops all symbols, as `strip` does.
+    pub fn strip(&mut self) -> &mut Elf {
+        self.symbols.clear();
+        self
+    }
+
+    /// Drops the symbols of this name.
+    pub fn remove_symbol(&mut self, name: &str) -> &mut Elf {
+        self.symbols.retain(|symbol| symbol.name != name);
+        self
+    }
+
+    /// Value of the first symbol of this name.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn address(&self, name: &str) -> u64 {
+        let found = self.symbols.iter().find(|symbol| symbol.name == name);
+        found.unwrap_or_else(|| panic!("the image has no symbol `{name}`")).value
     }
 
     /// Appends a symbol. Symbols keep the order of the calls, from index 1, even where that puts a

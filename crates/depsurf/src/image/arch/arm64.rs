@@ -1,0 +1,15 @@
+//! Arm, 64 bit.
+
+use object::elf;
+
+use super::Machine;
+use crate::kernel::Arch;
+
+pub(super) static MACHINE: Machine = Machine {
+    arch: Arch::Arm64,
+    elf_machine: elf::EM_AARCH64,
+    address_size: 8,
+    big_endian: false,
+    relative_relocation: elf::R_AARCH64_RELATIVE.0,
+    absolute_relocation: elf::R_AARCH64_ABS64.0,
+};

@@ -1,0 +1,15 @@
+//! Arm, 32 bit.
+
+use object::elf;
+
+use super::Machine;
+use crate::kernel::Arch;
+
+pub(super) static MACHINE: Machine = Machine {
+    arch: Arch::Armhf,
+    elf_machine: elf::EM_ARM,
+    address_size: 4,
+    big_endian: false,
+    relative_relocation: elf::R_ARM_RELATIVE.0,
+    absolute_relocation: elf::R_ARM_ABS32.0,
+};

@@ -1,0 +1,15 @@
+//! x86, 32 bit.
+
+use object::elf;
+
+use super::Machine;
+use crate::kernel::Arch;
+
+pub(super) static MACHINE: Machine = Machine {
+    arch: Arch::I386,
+    elf_machine: elf::EM_386,
+    address_size: 4,
+    big_endian: false,
+    relative_relocation: elf::R_386_RELATIVE.0,
+    absolute_relocation: elf::R_386_32.0,
+};

@@ -1,0 +1,15 @@
+//! LoongArch, 64 bit.
+
+use object::elf;
+
+use super::Machine;
+use crate::kernel::Arch;
+
+pub(super) static MACHINE: Machine = Machine {
+    arch: Arch::Loong64,
+    elf_machine: elf::EM_LOONGARCH,
+    address_size: 8,
+    big_endian: false,
+    relative_relocation: elf::R_LARCH_RELATIVE.0,
+    absolute_relocation: elf::R_LARCH_64.0,
+};

@@ -1,0 +1,89 @@
+//! `func_groups`: functions with their instances, callers and symbols.
+
+use super::Sink;
+use super::json::Json;
+use super::symbol::bind;
+use crate::error::Result;
+use crate::surface::{Function, Instance, Surface};
+
+/// One line per function, sorted by name.
+pub(super) fn groups(surface: &Surface, sink: Sink<'_>) -> Result<()> {
+    let mut json = Json::default();
+    for function in surface.functions() {
+        json.clear();
+        group(&mut json, function);
+        sink(json.line())?;
+    }
+    Ok(())
+}
+
+fn group(json: &mut Json, function: Function<'_>) {
+    json.object(|json| {
+        json.key("name").string(function.name());
+        json.key("collision_type").string(function.collision().words());
+        json.key("inline_type").string(inline_type(function));
+        json.key("funcs").array(|json| {
+            for instance in function.instances() {
+                func(json, function.name(), instance);
+            }
+        });
+        json.key("symbols").array(|json| {
+            for symbol in function.symbols() {
+                json.object(|json| {
+                    json.key("addr").plain(symbol.address());
+                    json.key("name").string(symbol.name());
+                    json.key("section").string(symbol.section().unwrap_or_default());
+                    bind(json.key("bind"), symbol.binding());
+                    json.key("size").plain(symbol.size());
+                });
+            }
+        });
+    });
+}
+
+/// The original's rule: what GCC writes into `DW_AT_inline` counts, also for functions that have an
+/// abstract instance because they were cloned or split, and no inlined copy anywhere.
+fn inline_type(function: Function<'_>) -> &'static str {
+    if function.symbols().next().is_none() {
+        "Full"
+    } else if function.instances().any(|instance| instance.inline().is_inlined()) {
+        "Selective"
+    } else {
+        "No"
+    }
+}
+
+fn func(json: &mut Json, name: &str, instance: Instance<'_>) {
+    json.object(|json| {
+        json.key("addr").plain(address(instance));
+        json.key("name").string(name);
+        json.key("external").plain(instance.is_external());
+        match instance.declaration() {
+            Some((file, Some(line))) => json.key("loc").strings(&[file, ":", &line.to_string()]),
+            Some((file, None)) => json.key("loc").string(file),
+            None => json.key("loc").plain("null"),
+        }
+        json.key("file").optional(instance.file());
+        json.key("inline").string(instance.inline().words());
+        json.key("caller_inline").array(|json| {
+            for site in instance.inline_sites() {
+                caller(json, site.caller);
+            }
+        });
+        json.key("caller_func").array(|json| {
+            for from in instance.callers() {
+                caller(json, from);
+            }
+        });
+    });
+}
+
+/// Address of the out-of-line code, else of the first inlined copy that has one, else 0.
+fn address(instance: Instance<'_>) -> u64 {
+    let copy = || instance.inline_sites().find_map(|site| site.address);
+    instance.address().or_else(copy).unwrap_or(0)
+}
+
+fn caller(json: &mut Json, from: Instance<'_>) {
+    json.strings(&[from.file().unwrap_or("None"), ":", from.name()]);
+}

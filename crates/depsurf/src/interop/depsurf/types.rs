@@ -1,0 +1,294 @@
+//! `types_*`: types in full on the top level, named types by kind and name below it.
+
+use std::collections::HashSet;
+
+use super::Sink;
+use super::json::Json;
+use crate::error::{Error, Result};
+use crate::surface::types::{Member, Param};
+use crate::surface::{Function, Surface, Type, TypeId, TypeKind, Types};
+
+/// How deep types may nest before we take them for a cycle; the kernel's deepest has 12 levels.
+const MAX_DEPTH: u32 = 64;
+/// How many types one line may print; the kernel's largest line has some 3,000.
+const MAX_TYPES: u32 = 1 << 20;
+
+/// One line per function that has a prototype: BTF's FUNCs where there are some, else the functions
+/// with a symbol, which is what BTF would hold.
+pub(super) fn functions(surface: &Surface, sink: Sink<'_>) -> Result<()> {
+    let mut json = Json::default();
+    let mut line = |name: &str, proto: Type<'_>| {
+        json.clear();
+        func(&mut json, name, proto)?;
+        sink(json.line())
+    };
+    let mut seen = HashSet::new();
+    for func in of_kind(surface, TypeKind::Func) {
+        if !seen.insert(func.name()) {
+            continue;
+        }
+        if let Some(proto) = func.target() {
+            line(func.name(), proto)?;
+        }
+    }
+    if seen.is_empty() {
+        let has_code = |function: &Function<'_>| function.symbols().next().is_some();
+        for function in surface.functions().filter(has_code) {
+            if let Some(proto) = function.prototype() {
+                line(function.name(), proto)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One line per named struct or union.
+pub(super) fn composites(surface: &Surface, kind: TypeKind, sink: Sink<'_>) -> Result<()> {
+    let mut json = Json::default();
+    let mut seen = HashSet::new();
+    for found in of_kind(surface, kind) {
+        if found.name().is_empty() || !seen.insert(found.name()) {
+            continue;
+        }
+        json.clear();
+        composite(&mut json, found)?;
+        sink(json.line())?;
+    }
+    Ok(())
+}
+
+/// One line per named enum, and one with the values of all anonymous ones.
+pub(super) fn enums(surface: &Surface, sink: Sink<'_>) -> Result<()> {
+    let mut json = Json::default();
+    let mut seen = HashSet::new();
+    for found in of_kind(surface, TypeKind::Enum) {
+        if found.name().is_empty() || !seen.insert(found.name()) {
+            continue;
+        }
+        json.clear();
+        enumeration(&mut json, found.name(), found.size().unwrap_or(0), [found]);
+        sink(json.line())?;
+    }
+    let anonymous = || of_kind(surface, TypeKind::Enum).filter(|found| found.name().is_empty());
+    if anonymous().next().is_some() {
+        json.clear();
+        enumeration(&mut json, "(anon)", 4, anonymous());
+        sink(json.line())?;
+    }
+    Ok(())
+}
+
+/// One line per integer or float.
+pub(super) fn ints(surface: &Surface, sink: Sink<'_>) -> Result<()> {
+    let mut json = Json::default();
+    let mut seen = HashSet::new();
+    let is_number = |found: &Type<'_>| matches!(found.kind(), TypeKind::Int | TypeKind::Float);
+    for found in own_types(surface).filter(is_number) {
+        if !seen.insert(found.name()) {
+            continue;
+        }
+        json.clear();
+        json.object(|json| {
+            head(json, found);
+            json.key("size").plain(found.size().unwrap_or(0));
+        });
+        sink(json.line())?;
+    }
+    Ok(())
+}
+
+/// The types that the original would see: those of `.BTF`, or all where there is none.
+fn own_types(surface: &Surface) -> impl Iterator<Item = Type<'_>> {
+    let types = surface.types();
+    let end = Some(surface.meta().btf_types).filter(|end| *end > 1).unwrap_or(types.len());
+    (1..end.min(types.len())).filter_map(move |id| types.get(TypeId(id)))
+}
+
+fn of_kind(surface: &Surface, kind: TypeKind) -> impl Iterator<Item = Type<'_>> {
+    own_types(surface).filter(move |found| found.kind() == kind)
+}
+
+/// `{"kind": "FUNC", ...}`.
+pub(super) fn func(json: &mut Json, name: &str, proto: Type<'_>) -> Result<()> {
+    json.object(|json| {
+        json.key("kind").string("FUNC");
+        json.key("name").string(name);
+        Printer::new(name).reference(json.key("type"), proto, 0)
+    })
+}
+
+/// `{"kind": "STRUCT", ...}` or `{"kind": "UNION", ...}` with all members.
+pub(super) fn composite(json: &mut Json, found: Type<'_>) -> Result<()> {
+    json.object(|json| {
+        head(json, found);
+        json.key("size").plain(found.size().unwrap_or(0));
+        json.key("members")
+            .array(|json| Printer::new(found.name()).members(json, found, 0, &mut Anonymous::default(), 0))
+    })
+}
+
+fn enumeration<'a>(json: &mut Json, name: &str, size: u32, enums: impl IntoIterator<Item = Type<'a>>) {
+    json.object(|json| {
+        json.key("kind").string("ENUM");
+        json.key("name").string(name);
+        json.key("size").plain(size);
+        json.key("values").array(|json| {
+            for value in enums.into_iter().flat_map(Type::enumerators) {
+                json.object(|json| {
+                    json.key("name").string(value.name);
+                    // The original reads every value as `__s32`, whatever the enum's sign.
+                    json.key("val").plain(value.value as i32);
+                });
+            }
+        });
+    });
+}
+
+fn head(json: &mut Json, found: Type<'_>) {
+    // The original's BTF is made without FLOAT, where a floating-point type is an INT.
+    let kind = if found.kind() == TypeKind::Float { TypeKind::Int } else { found.kind() };
+    json.key("kind").string(kind.name());
+    json.key("name").string(display_name(found.name()));
+}
+
+fn display_name(name: &str) -> &str {
+    if name.is_empty() { "(anon)" } else { name }
+}
+
+/// Names of what has none, within one list: `(anon)`, `(anon-1)`, ...
+#[derive(Default)]
+struct Anonymous {
+    count: u32,
+}
+
+impl Anonymous {
+    fn name(&mut self, json: &mut Json, name: &str) {
+        match (name, self.count) {
+            ("", 0) => json.string("(anon)"),
+            ("", count) => json.strings(&["(anon-", &count.to_string(), ")"]),
+            _ => return json.string(name),
+        }
+        self.count += 1;
+    }
+}
+
+/// Prints one line's types and stops where bytes from outside would make it endless.
+struct Printer<'a> {
+    name: &'a str,
+    left: u32,
+}
+
+impl<'a> Printer<'a> {
+    fn new(name: &'a str) -> Self {
+        Self { name, left: MAX_TYPES }
+    }
+
+    fn enter(&mut self, depth: u32) -> Result<()> {
+        if depth > MAX_DEPTH || self.left == 0 {
+            return Err(Error::Limit {
+                what: format!("the types in `{}`", self.name),
+                limit: format!("{MAX_TYPES} types, {MAX_DEPTH} levels deep"),
+            });
+        }
+        self.left -= 1;
+        Ok(())
+    }
+
+    /// Members of a struct or union; those of anonymous ones in it are its own.
+    fn members(
+        &mut self,
+        json: &mut Json,
+        found: Type<'_>,
+        base: u64,
+        anonymous: &mut Anonymous,
+        depth: u32,
+    ) -> Result<()> {
+        self.enter(depth)?;
+        for member in found.members() {
+            let Member { name, type_id, bit_offset, bitfield_size } = member;
+            let offset = base + u64::from(bit_offset);
+            let inner = target(found.types(), type_id);
+            if name.is_empty() && matches!(inner.kind(), TypeKind::Struct | TypeKind::Union) {
+                self.members(json, inner, offset, anonymous, depth + 1)?;
+                continue;
+            }
+            json.object(|json| {
+                anonymous.name(json.key("name"), name);
+                json.key("bits_offset").plain(offset);
+                if let Some(size) = bitfield_size {
+                    json.key("bitfield_size").plain(size);
+                }
+                self.reference(json.key("type"), inner, depth + 1)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A type inside another one.
+    fn reference(&mut self, json: &mut Json, found: Type<'_>, depth: u32) -> Result<()> {
+        use TypeKind::{Array, Const, Enum, Enum64, Func, FuncProto, Fwd, Ptr, Restrict, TypeTag, Volatile};
+        self.enter(depth)?;
+        let types = found.types();
+        let target = |id: Option<TypeId>| target(types, id.unwrap_or(TypeId::VOID));
+        match found.kind() {
+            // The original's BTF is made without type tags.
+            TypeTag => return self.reference(json, target(found.target_id()), depth + 1),
+            Func => return self.reference(json, target(found.target_id()), depth + 1),
+            _ => {}
+        }
+        json.object(|json| match found.kind() {
+            TypeKind::Void => {
+                json.key("name").string("void");
+                json.key("kind").string("VOID");
+                Ok(())
+            }
+            Ptr => {
+                json.key("kind").string("PTR");
+                self.reference(json.key("type"), target(found.target_id()), depth + 1)
+            }
+            Const | Volatile | Restrict => {
+                head(json, found);
+                self.reference(json.key("type"), target(found.target_id()), depth + 1)
+            }
+            Array => {
+                let (element, count) = found.array().unwrap_or((TypeId::VOID, 0));
+                head(json, found);
+                json.key("nr_elems").plain(count);
+                self.reference(json.key("type"), target(Some(element)), depth + 1)
+            }
+            FuncProto => {
+                json.key("kind").string("FUNC_PROTO");
+                let mut anonymous = Anonymous::default();
+                json.key("params").array(|json| {
+                    found.params().try_for_each(|Param { name, type_id }| {
+                        json.object(|json| {
+                            anonymous.name(json.key("name"), name);
+                            self.reference(json.key("type"), target(Some(type_id)), depth + 1)
+                        })
+                    })
+                })?;
+                self.reference(json.key("ret_type"), target(found.target_id()), depth + 1)
+            }
+            Enum | Enum64 => {
+                json.key("kind").string("ENUM");
+                json.key("name").string(display_name(found.name()));
+                json.key("size").plain(found.size().unwrap_or(0));
+                Ok(())
+            }
+            Fwd => {
+                head(json, found);
+                json.key("fwd_kind").string(if found.kind_flag() { "union" } else { "struct" });
+                Ok(())
+            }
+            _ => {
+                head(json, found);
+                Ok(())
+            }
+        })
+    }
+}
+
+/// The type of an id; `void` for an id out of range, which only a damaged file has.
+fn target(types: Types<'_>, id: TypeId) -> Type<'_> {
+    types.get(id).or_else(|| types.get(TypeId::VOID)).expect("a table that has some type has record 0")
+}

@@ -1,0 +1,3 @@
+//! Formats of other tools, written from surfaces.
+
+pub mod depsurf;

@@ -1,0 +1,199 @@
+//! Columns of 32-bit words: how they are turned into bytes that compress well, and back.
+//!
+//! A record of a surface is a row of little-endian words. The words of one place in all rows are much
+//! more alike than the words of one row, and often grow slowly; so each column is stored by itself, as
+//! differences where that is smaller, in the byte order that is smaller.
+
+/// What is stored in place of the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Step {
+    /// The words themselves.
+    None = 0,
+    /// Difference to the word before, modulo 2^32.
+    Delta = 1,
+    /// The same, with the sign in the lowest bit, so that small steps down are small too.
+    ZigZag = 2,
+}
+
+/// How words become bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Bytes {
+    /// All lowest bytes, then all second bytes, and so on.
+    Planes = 0,
+    /// LEB128: seven bits per byte, lowest first, the highest bit set on all bytes but the last.
+    Varint = 1,
+    /// Little-endian words.
+    Words = 2,
+}
+
+/// A way to store a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Coding {
+    pub(super) step: Step,
+    pub(super) bytes: Bytes,
+}
+
+impl Coding {
+    /// Every coding, in the order in which the first of equally small ones is taken.
+    pub(super) const ALL: [Self; 9] = {
+        let steps = [Step::None, Step::Delta, Step::ZigZag];
+        let bytes = [Bytes::Planes, Bytes::Varint, Bytes::Words];
+        let mut all = [Self { step: Step::None, bytes: Bytes::Planes }; 9];
+        let mut at = 0;
+        while at < 9 {
+            all[at] = Self { step: steps[at / 3], bytes: bytes[at % 3] };
+            at += 1;
+        }
+        all
+    };
+
+    /// The number in a file.
+    pub(super) fn number(self) -> u32 {
+        self.step as u32 * 3 + self.bytes as u32
+    }
+
+    /// The coding of a number in a file.
+    pub(super) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// The most bytes that `words` words take.
+    pub(super) fn max_len(self, words: usize) -> usize {
+        words * if self.bytes == Bytes::Varint { 5 } else { 4 }
+    }
+
+    /// Words to bytes.
+    pub(super) fn encode(self, words: &[u32]) -> Vec<u8> {
+        let mut before = 0u32;
+        let steps = words.iter().map(|&word| {
+            let delta = word.wrapping_sub(before);
+            before = word;
+            match self.step {
+                Step::None => word,
+                Step::Delta => delta,
+                Step::ZigZag => delta << 1 ^ (delta.cast_signed() >> 31).cast_unsigned(),
+            }
+        });
+        match self.bytes {
+            Bytes::Words => steps.flat_map(u32::to_le_bytes).collect(),
+            Bytes::Planes => {
+                let mut bytes = vec![0; words.len() * 4];
+                for (row, word) in steps.enumerate() {
+                    for (plane, byte) in word.to_le_bytes().into_iter().enumerate() {
+                        bytes[plane * words.len() + row] = byte;
+                    }
+                }
+                bytes
+            }
+            Bytes::Varint => {
+                let mut bytes = Vec::with_capacity(words.len() * 2);
+                for mut word in steps {
+                    while word >= 0x80 {
+                        bytes.push(word as u8 | 0x80);
+                        word >>= 7;
+                    }
+                    bytes.push(word as u8);
+                }
+                bytes
+            }
+        }
+    }
+
+    /// Bytes back to `count` words; `None` when the bytes are not that many words.
+    pub(super) fn decode(self, bytes: &[u8], count: usize) -> Option<Vec<u32>> {
+        let mut words = match self.bytes {
+            Bytes::Words => {
+                let (words, rest) = bytes.as_chunks::<4>();
+                if words.len() != count || !rest.is_empty() {
+                    return None;
+                }
+                words.iter().map(|&word| u32::from_le_bytes(word)).collect()
+            }
+            Bytes::Planes => {
+                if bytes.len() != count.checked_mul(4)? {
+                    return None;
+                }
+                let (low, high) = bytes.split_at(count * 2);
+                let ((a, b), (c, d)) = (low.split_at(count), high.split_at(count));
+                let words = a.iter().zip(b).zip(c.iter().zip(d));
+                words.map(|((&a, &b), (&c, &d))| u32::from_le_bytes([a, b, c, d])).collect()
+            }
+            Bytes::Varint => {
+                let mut words = Vec::with_capacity(count);
+                let mut rest = bytes.iter();
+                for _ in 0..count {
+                    let mut word = 0u32;
+                    let mut shift = 0;
+                    loop {
+                        let byte = *rest.next()?;
+                        word |= u32::from(byte & 0x7f).checked_shl(shift)?;
+                        if byte < 0x80 {
+                            break;
+                        }
+                        shift += 7;
+                    }
+                    words.push(word);
+                }
+                if rest.next().is_some() {
+                    return None;
+                }
+                words
+            }
+        };
+        let mut before = 0u32;
+        match self.step {
+            Step::None => {}
+            Step::Delta => {
+                for word in &mut words {
+                    before = before.wrapping_add(*word);
+                    *word = before;
+                }
+            }
+            Step::ZigZag => {
+                for word in &mut words {
+                    before = before.wrapping_add(*word >> 1 ^ (*word & 1).wrapping_neg());
+                    *word = before;
+                }
+            }
+        }
+        Some(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn words_survive_every_coding(words in prop::collection::vec(any::<u32>(), 0..200)) {
+            for coding in Coding::ALL {
+                let bytes = coding.encode(&words);
+                prop_assert!(bytes.len() <= coding.max_len(words.len()));
+                prop_assert_eq!(coding.decode(&bytes, words.len()), Some(words.clone()));
+                prop_assert_eq!(coding.decode(&bytes, words.len() + 1), None);
+            }
+        }
+
+        #[test]
+        fn foreign_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..64), count in 0usize..80) {
+            for coding in Coding::ALL {
+                let decoded = coding.decode(&bytes, count);
+                prop_assert!(decoded.is_none_or(|words| words.len() == count));
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_stable() {
+        for (number, coding) in (0..).zip(Coding::ALL) {
+            assert_eq!(coding.number(), number);
+            assert_eq!(Coding::from_number(number), Some(coding));
+        }
+        assert_eq!(Coding::from_number(9), None);
+    }
+}

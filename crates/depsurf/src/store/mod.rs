@@ -1,0 +1,401 @@
+//! Keeps surfaces: a *dataset* is a directory with one file per kernel, so that adding, replacing and
+//! removing a kernel is writing or deleting one file.
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `KERNEL.surface` | a surface, mapped and read in place ([`crate::surface`]) |
+//! | `KERNEL.packed` | the same, compressed for shipping ([`pack`]); expanded when it is used |
+//! | `.KERNEL....partial` | what a writer has not finished ([`write`]); nobody reads it |
+//!
+//! `KERNEL` is what [`KernelId`] prints. Where a kernel has both forms the mapped one counts. A file that
+//! cannot be read is a [`Problem`] of that file and does not keep the others from being used.
+
+mod column;
+pub mod pack;
+mod write;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::kernel::KernelId;
+use crate::surface::Surface;
+
+/// Extension of surface files.
+pub const SURFACE_EXTENSION: &str = "surface";
+
+/// Extension of packed surface files.
+pub const PACKED_EXTENSION: &str = "packed";
+
+/// A packed surface that is part of the program instead of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Embedded {
+    /// The kernel, as [`KernelId`] prints it.
+    pub kernel: &'static str,
+    /// What [`pack::pack`] gave.
+    pub bytes: &'static [u8],
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Directory(PathBuf),
+    Program(&'static [Embedded]),
+}
+
+/// Surfaces of many kernels.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    place: Place,
+    cache: Option<PathBuf>,
+}
+
+/// One kernel of a dataset, not opened yet.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Which kernel, by the file's name.
+    pub kernel: KernelId,
+    /// Bytes it takes where it is kept: of the surface, or of the packed form.
+    pub size: u64,
+    /// Whether only the packed form is there.
+    pub packed: bool,
+    bytes: Bytes,
+}
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    File(PathBuf),
+    Packed(PathBuf),
+    Embedded(&'static [u8]),
+}
+
+/// Something in a dataset that cannot be used.
+#[derive(Debug)]
+pub struct Problem {
+    /// The kernel that cannot be used; `None` for a file that is not named like one.
+    pub kernel: Option<KernelId>,
+    /// The file's name, and why.
+    pub error: Error,
+}
+
+/// What a dataset holds, by the names of its files.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The kernels, in their order.
+    pub entries: Vec<Entry>,
+    /// Files that do not belong here.
+    pub problems: Vec<Problem>,
+}
+
+/// Surfaces that were opened.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The surfaces, in the order of their kernels.
+    pub surfaces: Vec<Surface>,
+    /// Kernels that could not be opened, and files that do not belong here.
+    pub problems: Vec<Problem>,
+}
+
+impl Dataset {
+    /// The dataset in a directory that exists.
+    ///
+    /// # Errors
+    /// When it is not a directory or cannot be read.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self> {
+        let directory = directory.into();
+        let found = fs::metadata(&directory).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::Usage {
+                what: format!("no dataset at `{}`: there is no such directory", directory.display()),
+                help: Some("`depsurf add FILE` makes one".into()),
+            },
+            _ => Error::io("cannot read", &directory, error),
+        })?;
+        if !found.is_dir() {
+            return Err(not_a_directory(&directory));
+        }
+        Ok(Self { place: Place::Directory(directory), cache: None })
+    }
+
+    /// The dataset in a directory, which is made when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be made, or something else has its name.
+    pub fn create(directory: impl Into<PathBuf>) -> Result<Self> {
+        let directory = directory.into();
+        fs::create_dir_all(&directory).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => not_a_directory(&directory),
+            _ => Error::io("cannot make the dataset", &directory, error),
+        })?;
+        Self::open(directory)
+    }
+
+    /// The dataset that travels inside a program.
+    #[must_use]
+    pub fn embedded(files: &'static [Embedded]) -> Self {
+        Self { place: Place::Program(files), cache: None }
+    }
+
+    /// Keeps expanded surfaces in `directory`, so that a packed file is expanded once. The directory is
+    /// made when it is needed. Without it, or where it cannot be written, they are expanded in memory.
+    #[must_use]
+    pub fn with_cache(mut self, directory: Option<PathBuf>) -> Self {
+        self.cache = directory;
+        self
+    }
+
+    /// The directory; `None` for a dataset inside the program.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Directory(directory) => Some(directory),
+            Place::Program(_) => None,
+        }
+    }
+
+    /// What is there, by the names alone; opens no file.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn list(&self) -> Result<Listing> {
+        let mut listing = Listing::default();
+        match &self.place {
+            Place::Directory(directory) => list_directory(directory, &mut listing)?,
+            Place::Program(files) => {
+                for file in *files {
+                    let entry = file.kernel.parse().map(|kernel| Entry {
+                        kernel,
+                        size: file.bytes.len() as u64,
+                        packed: true,
+                        bytes: Bytes::Embedded(file.bytes),
+                    });
+                    match entry {
+                        Ok(entry) => listing.entries.push(entry),
+                        Err(error) => listing.problems.push(Problem { kernel: None, error }),
+                    }
+                }
+                listing.entries.sort_by(|a, b| a.kernel.cmp(&b.kernel));
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Opens one kernel of the dataset.
+    ///
+    /// # Errors
+    /// When its file cannot be read, is damaged, of another schema, or holds another kernel.
+    pub fn surface(&self, entry: &Entry) -> Result<Surface> {
+        let opened = match &entry.bytes {
+            Bytes::File(path) => map(path),
+            Bytes::Packed(path) => {
+                fs::read(path).map_err(|error| Error::io("cannot read", path, error)).and_then(|packed| {
+                    self.expand(&entry.kernel, &packed).map_err(|error| error.at(path.display().to_string()))
+                })
+            }
+            Bytes::Embedded(packed) => {
+                self.expand(&entry.kernel, packed).map_err(|error| error.at(entry.kernel.to_string()))
+            }
+        };
+        let surface = opened?;
+        if *surface.kernel() != entry.kernel {
+            return Err(Error::Usage {
+                what: format!("the file of `{}` holds the kernel `{}`", entry.kernel, surface.kernel()),
+                help: Some("name the file after its kernel, or add the kernel again with --name".into()),
+            });
+        }
+        Ok(surface)
+    }
+
+    /// Opens the kernels that `wanted` chooses.
+    ///
+    /// # Errors
+    /// When the directory cannot be read. What is wrong with single files is in [`Opened::problems`].
+    pub fn surfaces(&self, wanted: impl Fn(&KernelId) -> bool) -> Result<Opened> {
+        let listing = self.list()?;
+        let mut opened = Opened { surfaces: Vec::new(), problems: listing.problems };
+        for entry in listing.entries.iter().filter(|entry| wanted(&entry.kernel)) {
+            match self.surface(entry) {
+                Ok(surface) => opened.surfaces.push(surface),
+                Err(error) => {
+                    opened.problems.push(Problem { kernel: Some(entry.kernel.clone()), error });
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Adds a kernel, or replaces it. The file is there as a whole or not at all: a reader, a crash or a
+    /// second writer at the same time never sees a part of it.
+    ///
+    /// # Errors
+    /// When the directory cannot be written; the dataset is then as it was.
+    pub fn add(&self, surface: &Surface) -> Result<PathBuf> {
+        self.write(surface.kernel(), SURFACE_EXTENSION, surface.bytes())
+    }
+
+    /// Adds a kernel in its packed form, or replaces that. It counts when there is no other form.
+    ///
+    /// # Errors
+    /// When the bytes are not a packed surface or the directory cannot be written.
+    pub fn add_packed(&self, packed: &[u8]) -> Result<PathBuf> {
+        let surface = Surface::from_bytes(pack::unpack(packed)?)?;
+        self.write(surface.kernel(), PACKED_EXTENSION, packed)
+    }
+
+    /// Removes a kernel in whatever form it is there; `false` when it was not there.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn remove(&self, kernel: &KernelId) -> Result<bool> {
+        let directory = self.writable()?;
+        let mut removed = false;
+        for extension in [SURFACE_EXTENSION, PACKED_EXTENSION] {
+            let path = directory.join(format!("{kernel}.{extension}"));
+            match fs::remove_file(&path) {
+                Ok(()) => removed = true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("cannot remove", path, error)),
+            }
+        }
+        if removed {
+            write::sync_directory(directory)?;
+        }
+        Ok(removed)
+    }
+
+    fn write(&self, kernel: &KernelId, extension: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let directory = self.writable()?;
+        write::remove_abandoned(directory);
+        let path = directory.join(format!("{kernel}.{extension}"));
+        write::replace(&path, bytes)?;
+        Ok(path)
+    }
+
+    fn writable(&self) -> Result<&Path> {
+        self.directory().ok_or_else(|| Error::Usage {
+            what: "the starter dataset is part of the program and cannot be changed".into(),
+            help: Some("name a directory with --dataset".into()),
+        })
+    }
+
+    /// The surface of a packed one: from the cache, else expanded, and then kept in the cache.
+    fn expand(&self, kernel: &KernelId, packed: &[u8]) -> Result<Surface> {
+        let original = pack::Original::read(packed)?;
+        let Some(cache) = &self.cache else { return Surface::from_bytes(pack::unpack(packed)?) };
+        // The checksum in the name makes a kernel that was packed again another file.
+        let path = cache.join(format!("{kernel}-{:016x}.{SURFACE_EXTENSION}", original.checksum));
+        if fs::metadata(&path).is_ok_and(|found| found.len() == original.len) {
+            // A damaged cache is no reason to fail: it is written again.
+            if let Ok(surface) = map(&path) {
+                return Ok(surface);
+            }
+        }
+        let bytes = pack::unpack(packed)?;
+        let kept = fs::create_dir_all(cache)
+            .map_err(|error| Error::io("cannot make the cache", cache, error))
+            .and_then(|()| {
+                write::remove_abandoned(cache);
+                write::replace(&path, &bytes)
+            });
+        match kept.and_then(|()| map(&path)) {
+            Ok(surface) => Ok(surface),
+            Err(_) => Surface::from_bytes(bytes),
+        }
+    }
+}
+
+impl Entry {
+    /// The file; `None` for a kernel inside the program.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.bytes {
+            Bytes::File(path) | Bytes::Packed(path) => Some(path),
+            Bytes::Embedded(_) => None,
+        }
+    }
+}
+
+fn not_a_directory(path: &Path) -> Error {
+    Error::Usage {
+        what: format!("`{}` is not a directory", path.display()),
+        help: Some("a dataset is a directory with one surface file per kernel".into()),
+    }
+}
+
+fn list_directory(directory: &Path, listing: &mut Listing) -> Result<()> {
+    let read = |error| Error::io("cannot read", directory, error);
+    let mut found: BTreeMap<KernelId, Entry> = BTreeMap::new();
+    for file in fs::read_dir(directory).map_err(read)? {
+        let path = file.map_err(read)?.path();
+        let name = path.file_name().unwrap_or_default();
+        // Hidden files are unfinished writes and the desk of the file manager.
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        match entry_of(&path) {
+            Ok(entry) => {
+                let shadowed = entry.packed && found.contains_key(&entry.kernel);
+                if !shadowed {
+                    found.insert(entry.kernel.clone(), entry);
+                }
+            }
+            Err(error) => listing
+                .problems
+                .push(Problem { kernel: None, error: error.at(name.to_string_lossy().into_owned()) }),
+        }
+    }
+    listing.entries = found.into_values().collect();
+    listing.problems.sort_by_key(|problem| problem.error.to_string());
+    Ok(())
+}
+
+fn entry_of(path: &Path) -> Result<Entry> {
+    let foreign = |what: &str| Error::Usage {
+        what: what.into(),
+        help: Some("move it out of the dataset's directory".into()),
+    };
+    let extension = path.extension().and_then(OsStr::to_str);
+    let packed = match extension {
+        Some(SURFACE_EXTENSION) => false,
+        Some(PACKED_EXTENSION) => true,
+        _ => return Err(foreign("not a surface file: its name does not end in `.surface` or `.packed`")),
+    };
+    let kernel = path
+        .file_stem()
+        .and_then(OsStr::to_str)
+        .ok_or_else(|| foreign("the name of the file is not a kernel's"))?
+        .parse()?;
+    let found = fs::metadata(path).map_err(|error| Error::io("cannot read", path, error))?;
+    if !found.is_file() {
+        return Err(foreign("not a file"));
+    }
+    let path = path.to_owned();
+    let bytes = if packed { Bytes::Packed(path) } else { Bytes::File(path) };
+    Ok(Entry { kernel, size: found.len(), packed, bytes })
+}
+
+/// Maps a surface file.
+fn map(path: &Path) -> Result<Surface> {
+    let failed = |error| Error::io("cannot read", path, error);
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() == 0 {
+        return Err(Error::Truncated {
+            what: "the header of a surface file".into(),
+            needed: 32,
+            available: 0,
+        }
+        .at(path.display().to_string()));
+    }
+    #[allow(
+        unsafe_code,
+        reason = "a mapping is only sound while nobody changes the file; files of a dataset are replaced by \
+                  rename and never written in place, so the mapped inode keeps its bytes"
+    )]
+    // SAFETY: see the reason above; reads of the mapping are bounds-checked.
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
+    Surface::from_map(map).map_err(|error| error.at(path.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests;
