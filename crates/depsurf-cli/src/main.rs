@@ -1,2 +1,47 @@
-//! Command line of depsurf.
-fn main() {}
+//! Command line of depsurf: reads arguments and the environment, calls the library, prints.
+
+mod args;
+mod completions;
+mod dataset;
+mod exit;
+mod list;
+mod man;
+mod output;
+mod starter;
+mod terminal;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Verb};
+use clap::Parser;
+use output::Output;
+use terminal::Terminal;
+
+fn main() -> ExitCode {
+    // `parse` leaves with status 2 on a bad command line, as `exit::FAILED` says.
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new(&arguments.global);
+    let mut output = Output::stdout(arguments.global.color);
+    let done = run(&arguments, &terminal, &mut output).and_then(|status| {
+        output.flush()?;
+        Ok(status)
+    });
+    match done {
+        Ok(status) => status.into(),
+        Err(error) if output::is_closed_pipe(&error) => exit::FINE.into(),
+        Err(error) => {
+            terminal.error(&error);
+            exit::FAILED.into()
+        }
+    }
+}
+
+/// Gives the exit status, which is one of those in [`exit`].
+fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
+    let global = &arguments.global;
+    match &arguments.verb {
+        Verb::List(verb) => list::run(verb, global, terminal, output),
+        Verb::Completions(verb) => completions::run(verb, output),
+        Verb::Man(verb) => man::run(verb),
+    }
+}

@@ -1,0 +1,263 @@
+//! `depsurf list`.
+
+use std::collections::BTreeMap;
+
+use anstyle::Style;
+use depsurf::note::Note;
+use depsurf::surface::meta::Package;
+use depsurf::surface::{Evidence, Fact, Surface, TypeKind};
+use serde::Serialize;
+
+use crate::args::{Format, Global, List};
+use crate::dataset::{self, Wanted};
+use crate::exit;
+use crate::output::Output;
+use crate::terminal::Terminal;
+
+/// Number of the JSON's shape; raised when a reader of the old one would go wrong.
+const SCHEMA: u32 = 1;
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Listing<'a> {
+    schema: u32,
+    kernels: Vec<Row<'a>>,
+}
+
+/// A kernel.
+#[derive(Serialize)]
+struct Row<'a> {
+    kernel: String,
+    version: String,
+    release: &'a str,
+    flavour: &'a str,
+    arch: &'a str,
+    uname: Option<&'a str>,
+    distribution: Option<&'a str>,
+    package: Option<&'a Package>,
+    compiler: Option<&'a str>,
+    banner: Option<&'a str>,
+    build_id: Option<&'a str>,
+    /// Bytes of the surface file.
+    size: u64,
+    counts: Counts,
+    evidence: &'a BTreeMap<Fact, Evidence>,
+    notes: Vec<Note>,
+}
+
+/// How many there are of each kind; `None` where the image does not tell.
+#[derive(Serialize)]
+struct Counts {
+    functions: Option<usize>,
+    /// Names of structs.
+    structs: Option<usize>,
+    tracepoints: Option<usize>,
+    lsm_hooks: Option<usize>,
+    kfuncs: Option<usize>,
+    /// System calls of the native table that are implemented.
+    syscalls: Option<usize>,
+    configs: Option<usize>,
+}
+
+/// Prints the kernels of the dataset.
+pub fn run(verb: &List, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
+    let wanted = Wanted::new(&verb.kernel)?;
+    let dataset = dataset::to_read(global, terminal)?;
+    let (surfaces, damaged) = dataset::open(&dataset, &wanted, terminal)?;
+    let rows: Vec<Row<'_>> = surfaces.iter().map(row).collect::<depsurf::Result<_>>()?;
+    match verb.format {
+        Format::Json => {
+            let listing = Listing { schema: SCHEMA, kernels: rows };
+            output.line(serde_json::to_string_pretty(&listing)?)?;
+        }
+        Format::Md => markdown(&rows, terminal.verbose(), output)?,
+        Format::Table => table(&rows, terminal.verbose(), output)?,
+    }
+    Ok(if damaged { exit::FAILED } else { exit::FINE })
+}
+
+fn row(surface: &Surface) -> depsurf::Result<Row<'_>> {
+    let meta = surface.meta();
+    let kernel = surface.kernel();
+    Ok(Row {
+        kernel: kernel.to_string(),
+        version: kernel.version.to_string(),
+        release: &kernel.release,
+        flavour: &kernel.flavour,
+        arch: kernel.arch.name(),
+        uname: meta.uname.as_deref(),
+        distribution: meta.distribution.as_deref(),
+        package: meta.package.as_ref(),
+        compiler: meta.compiler.as_deref(),
+        banner: meta.banner.as_deref(),
+        build_id: meta.build_id.as_deref(),
+        size: surface.bytes().len() as u64,
+        counts: counts(surface),
+        evidence: &meta.evidence,
+        notes: surface.notes().map_err(|error| error.at(kernel.to_string()))?,
+    })
+}
+
+fn counts(surface: &Surface) -> Counts {
+    let known = |fact, count: usize| surface.meta().knows(fact).then_some(count);
+    let mut structs = 0;
+    let mut before = "";
+    for found in surface.types().named().filter(|found| found.kind() == TypeKind::Struct) {
+        structs += usize::from(found.name() != before);
+        before = found.name();
+    }
+    // Compat tables are told apart by their evidence; the native one is the first that was read.
+    let native = surface.syscalls().next().map_or("", |syscall| syscall.abi());
+    let syscalls = surface.syscalls().filter(|syscall| syscall.abi() == native && syscall.is_implemented());
+    Counts {
+        functions: known(Fact::Functions, surface.functions().len()),
+        structs: known(Fact::Types, structs),
+        tracepoints: known(Fact::Tracepoints, surface.tracepoints().len()),
+        lsm_hooks: known(Fact::LsmHooks, surface.lsm_hooks().len()),
+        kfuncs: known(Fact::Kfuncs, surface.kfuncs().len()),
+        syscalls: known(Fact::Syscalls, syscalls.count()),
+        configs: known(Fact::Config, surface.configs().len()),
+    }
+}
+
+const COLUMNS: [&str; 11] = [
+    "kernel",
+    "package",
+    "compiler",
+    "functions",
+    "structs",
+    "tracepoints",
+    "lsm",
+    "kfuncs",
+    "syscalls",
+    "configs",
+    "MB",
+];
+
+/// Columns from this one on are numbers.
+const FIRST_NUMBER: usize = 3;
+
+fn cells(row: &Row<'_>) -> [String; COLUMNS.len()] {
+    let number = |count: Option<usize>| count.map_or("?".into(), |count| count.to_string());
+    [
+        row.kernel.clone(),
+        row.package.map_or("-".into(), |package| package.version.clone()),
+        row.compiler.map_or("-".into(), short_compiler),
+        number(row.counts.functions),
+        number(row.counts.structs),
+        number(row.counts.tracepoints),
+        number(row.counts.lsm_hooks),
+        number(row.counts.kfuncs),
+        number(row.counts.syscalls),
+        number(row.counts.configs),
+        format!("{:.1}", row.size as f64 / 1e6),
+    ]
+}
+
+/// `GCC: (Debian 12.2.0-14+deb12u1) 12.2.0` as `gcc 12.2.0`; what looks different is kept as it is.
+fn short_compiler(comment: &str) -> String {
+    match (comment.strip_prefix("GCC: "), comment.rsplit_once(' ')) {
+        (Some(_), Some((_, version))) => format!("gcc {version}"),
+        _ => match comment.find("clang version ").map(|at| &comment[at + "clang version ".len()..]) {
+            Some(version) => format!("clang {}", version.split(' ').next().unwrap_or_default()),
+            None => comment.to_owned(),
+        },
+    }
+}
+
+fn table(rows: &[Row<'_>], verbose: bool, output: &mut Output) -> anyhow::Result<()> {
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let width = |column: usize| {
+        let widths = cells.iter().map(|row| row[column].chars().count());
+        widths.chain([COLUMNS[column].len()]).max().unwrap_or_default()
+    };
+    let line = |row: [&str; COLUMNS.len()]| {
+        let mut line = String::new();
+        for (column, cell) in row.into_iter().enumerate() {
+            let width = width(column);
+            let gap = if column == 0 { "" } else { "  " };
+            line += &if column < FIRST_NUMBER {
+                format!("{gap}{cell:width$}")
+            } else {
+                format!("{gap}{cell:>width$}")
+            };
+        }
+        line
+    };
+    let heading = output.styled(Style::new().bold(), line(COLUMNS));
+    output.line(heading)?;
+    for row in &cells {
+        output.line(line(row.each_ref().map(String::as_str)))?;
+    }
+    if verbose {
+        for row in rows {
+            let heading = output.styled(Style::new().bold(), &row.kernel);
+            output.line(format!("\n{heading}"))?;
+            for (name, value) in details(row) {
+                output.line(format!("  {name:12}  {value}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn markdown(rows: &[Row<'_>], verbose: bool, output: &mut Output) -> anyhow::Result<()> {
+    let line = |cells: &[&str]| format!("| {} |", cells.join(" | "));
+    output.line(line(&COLUMNS))?;
+    let rule = COLUMNS.iter().enumerate().map(|(at, _)| if at < FIRST_NUMBER { "---" } else { "---:" });
+    output.line(line(&rule.collect::<Vec<_>>()))?;
+    for row in rows {
+        output.line(line(&cells(row).each_ref().map(String::as_str)))?;
+    }
+    if verbose {
+        for row in rows {
+            output.line(format!("\n## {}\n", row.kernel))?;
+            for (name, value) in details(row) {
+                output.line(format!("- {name}: {value}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What `-v` adds: identity, where each kind of fact was read, and what was skipped.
+fn details(row: &Row<'_>) -> Vec<(&'static str, String)> {
+    let package = row.package.map(|package| format!("{} {}", package.name, package.version));
+    let mut lines: Vec<(&str, String)> = [
+        ("uname -r", row.uname.map(str::to_owned)),
+        ("distribution", row.distribution.map(str::to_owned)),
+        ("package", package),
+        ("compiler", row.compiler.map(str::to_owned)),
+        ("banner", row.banner.map(str::to_owned)),
+        ("build id", row.build_id.map(str::to_owned)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect();
+    for (fact, evidence) in row.evidence {
+        let fact = serde_json::to_value(fact).ok();
+        let fact = fact.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
+        lines.push(match evidence {
+            Evidence::Known { source } => ("known", format!("{fact}, from {source}")),
+            Evidence::Unknown { reason } => ("unknown", format!("{fact}: {reason}")),
+        });
+    }
+    for note in &row.notes {
+        let first = note.first.as_ref().map(|first| format!(", first at {first}")).unwrap_or_default();
+        let kind = if note.lossy { "lost" } else { "skipped" };
+        lines.push((kind, format!("{} ({} times{first}) [{}]", note.message, note.count, note.id)));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compilers_are_short() {
+        assert_eq!(short_compiler("GCC: (Debian 12.2.0-14+deb12u1) 12.2.0"), "gcc 12.2.0");
+        assert_eq!(short_compiler("Ubuntu clang version 18.1.3 (1ubuntu1)"), "clang 18.1.3");
+        assert_eq!(short_compiler("tcc 0.9"), "tcc 0.9");
+    }
+}
