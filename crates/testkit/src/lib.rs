@@ -2,8 +2,9 @@
 //! reader under test gets to see.
 //!
 //! Comes in: a description written in the test. Goes out: the bytes of an ELF file ([`elf::Elf`]), of
-//! the DWARF sections ([`dwarf::Dwarf`]), or of a `.BTF` section ([`btf::Btf`]), for every [`Target`]
-//! (both endians, both widths).
+//! the DWARF sections ([`dwarf::Dwarf`]), of a `.BTF` section ([`btf::Btf`]), of types given in C for both
+//! of these ([`c::Types`]), or of a whole small kernel ([`kernel::Kernel`]), for every [`Target`] (both
+//! endians, both widths).
 //!
 //! Images are well-formed unless the test asks for a fault: the header fields that a careless reader
 //! trusts can be overridden one by one. Nothing here reads a file or depends on the readers that it
@@ -14,6 +15,7 @@ mod bytes;
 pub mod c;
 pub mod dwarf;
 pub mod elf;
+pub mod kernel;
 
 pub use bytes::Bytes;
 
