@@ -1,2 +1,54 @@
-//! Chores of the workspace.
-fn main() {}
+//! Chores of the workspace: `cargo xtask VERB`. One file per verb; each prints what it does.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal of a developer")]
+
+mod cargo;
+mod ci;
+mod house;
+mod lint;
+mod packages;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Chores of the depsurf workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+enum Verb {
+    /// Run all tests, with the kernels and golden data that are at hand
+    Test(test::Args),
+    /// Check the format, clippy and the rules of the house
+    Lint,
+    /// Fetch the kernel packages that the other chores read, and print where they are
+    Packages,
+    /// What the continuous integration runs: lint, then test
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let result = match Verb::parse() {
+        Verb::Test(args) => test::run(&args),
+        Verb::Lint => lint::run(),
+        Verb::Packages => packages::run(),
+        Verb::Ci => ci::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's directory.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is two levels below the root")
+}
+
+/// Cargo's target directory.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}

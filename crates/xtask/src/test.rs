@@ -1,0 +1,154 @@
+//! `test`: all tests of the workspace, and a loud word about each that could not be made.
+//!
+//! Tests that need something from outside take its place from the environment and print a line that
+//! starts with `SKIPPED:` where it is not set:
+//!
+//! | variable | what |
+//! |---|---|
+//! | `DEPSURF_SHARED` | directory with `golden/`: data of the original |
+//! | `DEPSURF_VMLINUX` | vmlinux of Debian's 6.1 cloud kernel for amd64 |
+//!
+//! This verb looks for both, fetching the kernel where the system's apt knows it, runs cargo's tests, and
+//! gathers those lines.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+
+use crate::cargo;
+use crate::packages::{self, Unavailable};
+
+/// What to run.
+#[derive(Debug, Parser)]
+pub struct Args {
+    /// Fail when the kernel that tests compare with cannot be fetched
+    #[arg(long)]
+    pub require_kernel: bool,
+    /// Only tests whose name contains one of these
+    pub filter: Vec<String>,
+}
+
+/// Runs the tests.
+pub fn run(args: &Args) -> Result<()> {
+    let mut skipped = Vec::new();
+    let mut command = cargo::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    command.args(&args.filter);
+    cargo::announce(&command);
+    match shared() {
+        Ok(path) => drop(command.env("DEPSURF_SHARED", path)),
+        Err(reason) => skipped.push(format!("comparisons with golden data: {reason}")),
+    }
+    match kernel() {
+        Ok(path) => drop(command.env("DEPSURF_VMLINUX", path)),
+        Err(Unavailable::Here(reason)) => skipped.push(format!("comparisons on a real kernel: {reason}")),
+        Err(Unavailable::Failed(error)) if args.require_kernel => {
+            return Err(error.context("cannot get the kernel that tests compare with"));
+        }
+        Err(Unavailable::Failed(error)) => skipped.push(format!("comparisons on a real kernel: {error:#}")),
+    }
+
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    let mut totals = Totals::default();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("cannot read cargo's output")?;
+        println!("{line}");
+        if let Some(what) = line.strip_prefix("SKIPPED:") {
+            skipped.push(what.trim().to_owned());
+        }
+        totals.add(&line);
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    loudly(&skipped);
+    println!(
+        "all tests: {} passed, {} failed, {} ignored, {} skipped",
+        totals.passed,
+        totals.failed,
+        totals.ignored,
+        skipped.len()
+    );
+    if !status.success() {
+        bail!("tests failed");
+    }
+    Ok(())
+}
+
+/// Prints what was not tested, so that nobody overlooks it.
+pub fn loudly(skipped: &[String]) {
+    if skipped.is_empty() {
+        return;
+    }
+    println!("\n================ NOT TESTED ================");
+    for what in skipped {
+        println!("  SKIPPED: {what}");
+    }
+    println!("============================================\n");
+}
+
+/// The directory with golden data.
+pub fn shared() -> Result<PathBuf, String> {
+    let path =
+        std::env::var_os("DEPSURF_SHARED").map_or_else(|| crate::root().join("../shared"), PathBuf::from);
+    if path.join("golden").is_dir() {
+        return path.canonicalize().map_err(|error| error.to_string());
+    }
+    Err("there is no `../shared/golden` beside the workspace; DEPSURF_SHARED may name the directory".into())
+}
+
+/// The vmlinux that tests compare with.
+fn kernel() -> Result<PathBuf, Unavailable> {
+    if let Some(path) = std::env::var_os("DEPSURF_VMLINUX") {
+        return Ok(path.into());
+    }
+    if !cargo::exists("bpftool", &["version"]) {
+        return Err(Unavailable::Here("bpftool, which they compare with, is not installed".into()));
+    }
+    packages::vmlinux(&packages::ORACLE)
+}
+
+#[derive(Default)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Totals {
+    /// Adds a closing line of cargo: `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+    fn add(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("test result: ") else { return };
+        for part in rest.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let (Some(count), Some(what)) =
+                (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
+            else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_summed() {
+        let mut totals = Totals::default();
+        totals.add(
+            "test result: ok. 10 passed; 0 failed; 2 ignored; 0 measured; 34 filtered out; finished in 0.02s",
+        );
+        totals.add("test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s");
+        totals.add("running 3 tests");
+        assert_eq!((totals.passed, totals.failed, totals.ignored), (11, 3, 2));
+    }
+}
