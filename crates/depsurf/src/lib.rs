@@ -5,7 +5,9 @@
 //! The library never prints, never exits and never reads the environment.
 
 pub mod btf;
+pub mod dwarf;
 pub mod error;
+pub mod extract;
 pub mod image;
 pub mod interop;
 pub mod kernel;

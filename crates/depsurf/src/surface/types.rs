@@ -174,6 +174,26 @@ impl TypeTable {
         }
     }
 
+    /// Replaces the content of a type whose number of children is already right, so that types which refer
+    /// to each other can be built.
+    ///
+    /// # Panics
+    /// When the number of children differs or the id is unknown.
+    pub fn patch(&mut self, id: TypeId, kind_flag: bool, size_or_type: u32, children: &[Child]) {
+        let record = &mut self.records[id.0 as usize];
+        record.kind = (record.kind.get() & 0xff | u32::from(kind_flag) << 8).into();
+        record.size_or_type = size_or_type.into();
+        let start = record.first_child.get() as usize;
+        let end = self
+            .records
+            .get(id.0 as usize + 1)
+            .map_or(self.children.len(), |next| next.first_child.get() as usize);
+        assert_eq!(end - start, children.len(), "a type keeps its number of children");
+        for (stored, child) in self.children[start..end].iter_mut().zip(children) {
+            *stored = record::TypeChild { name: child.name.0.into(), a: child.a.into(), b: child.b.into() };
+        }
+    }
+
     /// The records, as stored.
     #[must_use]
     pub fn records(&self) -> &[record::Type] {

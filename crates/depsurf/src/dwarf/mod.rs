@@ -1,0 +1,242 @@
+//! DWARF 4 and 5 in one parallel pass: functions, calls, inlined copies, prototypes and types.
+//!
+//! In come the debug sections of an image, out come [`Facts`]: units in the order of `.debug_info`, with
+//! names, paths and types interned. Nothing here knows of symbols, BTF or surfaces. Facts do not depend on
+//! the number of threads, except for the numbers of names and nodes, which no caller may print or sort by.
+
+mod names;
+pub mod node;
+mod path;
+mod types;
+mod unit;
+mod worker;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use foldhash::fast::FixedState;
+use gimli::{Endianity, SectionId};
+use hashbrown::HashMap;
+
+pub use self::names::NameId;
+pub use self::node::{NodeId, Nodes};
+pub use self::unit::{Call, Function, FunctionRef, InlinedCopy, OutOfLine, Unit};
+
+use self::names::Names;
+use self::path::Roots;
+use self::worker::{Context, Dwarf, Header, Worker};
+use crate::error::{Error, Result};
+use crate::note::Notes;
+use crate::progress::Progress;
+
+/// A named type.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition {
+    /// The [`node::Kind::Named`] leaf.
+    pub node: NodeId,
+    /// Its members, values or target.
+    pub body: NodeId,
+}
+
+/// What the debug sections of an image tell.
+#[derive(Debug)]
+pub struct Facts<'data> {
+    names: Names<'data>,
+    /// All types.
+    pub nodes: Nodes,
+    /// Source files, relative to the kernel tree; the index is the file's number. 0 is unknown.
+    pub files: Vec<String>,
+    /// All named types, in the order of `.debug_info`.
+    pub definitions: Vec<Definition>,
+    /// The compile units that were read, in the order of `.debug_info`.
+    pub units: Vec<Unit>,
+    /// Offset of each unit of `.debug_info`, read or not, by [`Unit::index`].
+    pub unit_offsets: Vec<usize>,
+    /// What was skipped.
+    pub notes: Notes,
+}
+
+impl<'data> Facts<'data> {
+    /// The bytes of a name.
+    #[must_use]
+    pub fn name(&self, id: NameId) -> &'data [u8] {
+        self.names.get(id)
+    }
+
+    /// Number of names; ids are below it.
+    #[must_use]
+    pub fn name_count(&self) -> usize {
+        self.names.list().len()
+    }
+}
+
+/// Reads all compile units. `section` gives the bytes of a debug section, empty where there is none.
+///
+/// # Errors
+/// When the section is so damaged that not even the list of units can be read. A unit that cannot be read
+/// to its end is left out with a note.
+pub fn read<'data>(
+    big_endian: bool,
+    section: impl Fn(SectionId) -> &'data [u8],
+    progress: &dyn Progress,
+) -> Result<Facts<'data>> {
+    if big_endian {
+        read_endian(gimli::BigEndian, true, section, progress)
+    } else {
+        read_endian(gimli::LittleEndian, false, section, progress)
+    }
+}
+
+fn read_endian<'data, E: Endianity + Sync + Send>(
+    endian: E,
+    big_endian: bool,
+    section: impl Fn(SectionId) -> &'data [u8],
+    progress: &dyn Progress,
+) -> Result<Facts<'data>> {
+    let dwarf = Dwarf::load(|id| Ok::<_, gimli::Error>(gimli::EndianSlice::new(section(id), endian)))
+        .map_err(|error| damaged(0, &error))?;
+    // The workers borrow the sections through this value; what they keep borrows the image itself.
+    let mut headers = Vec::new();
+    let mut iter = dwarf.units();
+    let mut notes = Notes::new();
+    loop {
+        match iter.next() {
+            Ok(Some(header)) => headers.push(header),
+            Ok(None) => break,
+            Err(error) if headers.is_empty() => return Err(damaged(0, &error)),
+            Err(error) => {
+                notes.lost(
+                    "dwarf-unit-header",
+                    || format!("the list of compile units ends early: {error}"),
+                    || format!("after unit {}", headers.len()),
+                );
+                break;
+            }
+        }
+    }
+    progress.step("read DWARF", Some(section(SectionId::DebugInfo).len() as u64));
+    let next = AtomicU32::new(0);
+    let workers = rayon::broadcast(|_| walk_units(&dwarf, &headers, big_endian, &next, progress));
+    Ok(merge(&headers, workers, notes))
+}
+
+/// What one thread read.
+struct Share<'data> {
+    names: Names<'data>,
+    nodes: Nodes,
+    paths: Vec<Vec<u8>>,
+    definitions: HashMap<NodeId, worker::Definition, FixedState>,
+    notes: Notes,
+    units: Vec<Unit>,
+    directories: Vec<Vec<u8>>,
+}
+
+fn walk_units<'data, E: Endianity>(
+    dwarf: &Dwarf<'data, E>,
+    headers: &[Header<'data, E>],
+    big_endian: bool,
+    next: &AtomicU32,
+    progress: &dyn Progress,
+) -> Share<'data> {
+    let mut worker = Worker::new(dwarf, headers, big_endian);
+    let mut units = Vec::new();
+    let mut directories: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(header) = headers.get(index as usize) else { break };
+        let result = Context::new(dwarf, index, *header, big_endian).and_then(|cx| {
+            if let Some(directory) = cx.unit.comp_dir
+                && !directories.iter().any(|known| known == directory.slice())
+            {
+                directories.push(directory.slice().to_vec());
+            }
+            worker.walk(&cx)
+        });
+        match result {
+            Ok(unit) => units.extend(unit),
+            Err(error) => worker.notes.lost(
+                "dwarf-unit",
+                || format!("a compile unit was left out: {error}"),
+                || format!(".debug_info+{:#x}", header.debug_info_offset().map_or(0, |offset| offset.0)),
+            ),
+        }
+        progress.advance(header.length_including_self() as u64);
+    }
+    let Worker { names, nodes, paths, definitions, notes, .. } = worker;
+    Share { names, nodes, paths: paths.list, definitions, notes, units, directories }
+}
+
+/// Joins what the threads read into one numbering, with units and definitions in image order.
+fn merge<'data, E: Endianity>(
+    headers: &[Header<'data, E>],
+    shares: Vec<Share<'data>>,
+    mut notes: Notes,
+) -> Facts<'data> {
+    let sources = shares
+        .iter()
+        .flat_map(|share| share.units.iter().map(|unit| share.paths[unit.file as usize].as_slice()));
+    let roots =
+        Roots::find(shares.iter().flat_map(|share| share.directories.iter().map(Vec::as_slice)), sources);
+
+    let mut names = Names::default();
+    let mut nodes = Nodes::default();
+    let mut files = vec![String::new()];
+    let mut file_ids: HashMap<String, u32> = HashMap::new();
+    file_ids.insert(String::new(), 0);
+    let mut definitions: HashMap<NodeId, worker::Definition> = HashMap::new();
+    let mut units = Vec::new();
+    for share in shares {
+        let name_map: Vec<u32> = share.names.list().iter().map(|name| names.intern(name).0).collect();
+        let file_map: Vec<u32> = share
+            .paths
+            .iter()
+            .map(|raw| {
+                let path = roots.relative(raw);
+                *file_ids.entry(path).or_insert_with_key(|path| {
+                    files.push(path.clone());
+                    files.len() as u32 - 1
+                })
+            })
+            .collect();
+        let node_map = nodes.merge(&share.nodes, &name_map, &file_map);
+        for (node, definition) in &share.definitions {
+            let moved =
+                worker::Definition { place: definition.place, body: node_map[definition.body.0 as usize] };
+            definitions
+                .entry(node_map[node.0 as usize])
+                .and_modify(|first| {
+                    if moved.place < first.place {
+                        *first = moved;
+                    }
+                })
+                .or_insert(moved);
+        }
+        notes.merge(share.notes);
+        for mut unit in share.units {
+            let file = |id: &mut u32| *id = file_map[*id as usize];
+            file(&mut unit.file);
+            for function in &mut unit.functions {
+                function.name = NameId(name_map[function.name.0 as usize]);
+                file(&mut function.decl_file);
+                function.prototype = function.prototype.map(|node| node_map[node.0 as usize]);
+            }
+            for copy in &mut unit.inlined {
+                file(&mut copy.call_file);
+            }
+            units.push(unit);
+        }
+    }
+    units.sort_unstable_by_key(|unit| unit.index);
+    let mut definitions: Vec<_> = definitions.into_iter().collect();
+    definitions.sort_unstable_by_key(|(_, definition)| definition.place);
+    let definitions = definitions
+        .into_iter()
+        .map(|(node, definition)| Definition { node, body: definition.body })
+        .collect();
+    let unit_offsets =
+        headers.iter().map(|header| header.debug_info_offset().map_or(0, |offset| offset.0)).collect();
+    Facts { names, nodes, files, definitions, units, unit_offsets, notes }
+}
+
+fn damaged(offset: usize, error: &gimli::Error) -> Error {
+    Error::malformed("DWARF", format!(".debug_info+{offset:#x}"), error.to_string())
+}

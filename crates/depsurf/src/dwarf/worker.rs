@@ -1,0 +1,298 @@
+//! What one thread keeps while it walks compile units: interned names, paths and types.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use foldhash::fast::FixedState;
+use gimli::{AttributeValue, Endianity, ReaderOffsetId};
+use hashbrown::{HashMap, HashSet};
+
+use super::names::{NameId, Names};
+use super::node::{NodeId, Nodes};
+use crate::note::Notes;
+
+/// Bytes of a DWARF section.
+pub(super) type Slice<'data, E> = gimli::EndianSlice<'data, E>;
+/// All DWARF sections.
+pub(super) type Dwarf<'data, E> = gimli::Dwarf<Slice<'data, E>>;
+/// A cursor over DIEs.
+pub(super) type Entries<'abbrev, 'data, E> = gimli::EntriesRaw<'abbrev, Slice<'data, E>>;
+/// The header of a unit.
+pub(super) type Header<'data, E> = gimli::UnitHeader<Slice<'data, E>>;
+
+/// A reference to a DIE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum DieRef {
+    /// Offset in the same unit.
+    Unit(usize),
+    /// Offset in `.debug_info`.
+    Info(usize),
+}
+
+impl DieRef {
+    pub(super) fn from_value<R: gimli::Reader<Offset = usize>>(value: &AttributeValue<R>) -> Option<Self> {
+        match value {
+            AttributeValue::UnitRef(offset) => Some(Self::Unit(offset.0)),
+            AttributeValue::DebugInfoRef(offset) => Some(Self::Info(offset.0)),
+            _ => None,
+        }
+    }
+}
+
+/// A unit that is being walked.
+pub(super) struct Context<'data, E: Endianity> {
+    /// Place among the units of `.debug_info`.
+    pub index: u32,
+    /// Offset of the unit in `.debug_info`.
+    pub offset: usize,
+    pub unit: gimli::Unit<Slice<'data, E>>,
+    pub big_endian: bool,
+    /// Path id + 1 per entry of the unit's file table; 0 where it was not needed yet.
+    files: Vec<Cell<u32>>,
+}
+
+impl<'data, E: Endianity> Context<'data, E> {
+    pub(super) fn new(
+        dwarf: &Dwarf<'data, E>,
+        index: u32,
+        header: Header<'data, E>,
+        big_endian: bool,
+    ) -> gimli::Result<Self> {
+        let offset = header.debug_info_offset().map_or(0, |offset| offset.0);
+        let unit = dwarf.unit(header)?;
+        let count = unit.line_program.as_ref().map_or(0, |program| program.header().file_names().len() + 1);
+        Ok(Self { index, offset, unit, big_endian, files: vec![Cell::new(0); count] })
+    }
+
+    /// A DIE of this unit, in words.
+    pub(super) fn place(&self, offset: usize) -> String {
+        format!(".debug_info+{:#x}", self.offset + offset)
+    }
+}
+
+/// Nodes of the current unit's type DIEs, by offset. Entries of earlier units are told by their stamp.
+#[derive(Default)]
+pub(super) struct Memo {
+    slots: Vec<(u32, u32)>,
+}
+
+impl Memo {
+    pub(super) fn get(&self, unit: u32, offset: usize) -> Option<NodeId> {
+        self.slots.get(offset).filter(|slot| slot.0 == unit + 1).map(|slot| NodeId(slot.1))
+    }
+
+    pub(super) fn set(&mut self, unit: u32, offset: usize, node: NodeId) {
+        if offset >= self.slots.len() {
+            self.slots.resize((offset + 1).next_power_of_two(), (0, 0));
+        }
+        self.slots[offset] = (unit + 1, node.0);
+    }
+}
+
+/// Source paths as the line tables spell them.
+#[derive(Default)]
+pub(super) struct Paths {
+    pub list: Vec<Vec<u8>>,
+    by_content: HashMap<Vec<u8>, u32, FixedState>,
+    /// By the places of directory and file name in the image, which repeat from unit to unit in DWARF 5.
+    by_place: HashMap<(usize, usize), u32, FixedState>,
+}
+
+impl Paths {
+    fn intern(&mut self, path: Vec<u8>) -> u32 {
+        if let Some(&id) = self.by_content.get(&path) {
+            return id;
+        }
+        let id = self.list.len() as u32;
+        self.list.push(path.clone());
+        self.by_content.insert(path, id);
+        id
+    }
+}
+
+/// A named type: where it is defined first, and what it consists of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Definition {
+    /// Unit, offset in the unit.
+    pub place: (u32, u32),
+    /// Its body.
+    pub body: NodeId,
+}
+
+/// One thread's tables.
+pub(super) struct Worker<'data, 'headers, E: Endianity> {
+    pub dwarf: &'headers Dwarf<'data, E>,
+    pub headers: &'headers [Header<'data, E>],
+    pub big_endian: bool,
+    pub names: Names<'data>,
+    pub nodes: Nodes,
+    pub paths: Paths,
+    /// The definition of each [`super::node::Kind::Named`] node that this worker saw.
+    pub definitions: HashMap<NodeId, Definition, FixedState>,
+    /// Named types that were first seen in the current unit and are not decoded yet: node, offset.
+    pub fresh: Vec<(NodeId, usize)>,
+    /// Names of functions of which a declaration was seen.
+    pub declared: HashSet<NameId, FixedState>,
+    pub memo: Memo,
+    pub notes: Notes,
+    /// Units that others refer into (link-time optimisation), and types resolved there.
+    elsewhere: HashMap<u32, Rc<Context<'data, E>>, FixedState>,
+    elsewhere_nodes: HashMap<usize, NodeId, FixedState>,
+}
+
+impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
+    pub(super) fn new(
+        dwarf: &'headers Dwarf<'data, E>,
+        headers: &'headers [Header<'data, E>],
+        big_endian: bool,
+    ) -> Self {
+        let mut paths = Paths::default();
+        // Path 0 is "unknown".
+        paths.intern(Vec::new());
+        Self {
+            dwarf,
+            headers,
+            big_endian,
+            names: Names::default(),
+            nodes: Nodes::default(),
+            paths,
+            definitions: HashMap::default(),
+            fresh: Vec::new(),
+            declared: HashSet::default(),
+            memo: Memo::default(),
+            notes: Notes::new(),
+            elsewhere: HashMap::default(),
+            elsewhere_nodes: HashMap::default(),
+        }
+    }
+
+    /// The id of a string attribute.
+    pub(super) fn name(
+        &mut self,
+        cx: &Context<'data, E>,
+        value: &AttributeValue<Slice<'data, E>>,
+    ) -> gimli::Result<NameId> {
+        // Offsets in the two string sections are told apart by the lowest bit.
+        match value {
+            AttributeValue::DebugStrRef(offset) => {
+                let section = &self.dwarf.debug_str;
+                self.names.at_place(offset.0 << 1, || Ok(section.get_str(*offset)?.slice()))
+            }
+            AttributeValue::DebugLineStrRef(offset) => {
+                let section = &self.dwarf.debug_line_str;
+                self.names.at_place(offset.0 << 1 | 1, || Ok(section.get_str(*offset)?.slice()))
+            }
+            AttributeValue::String(text) => Ok(self.names.intern(text.slice())),
+            other => {
+                let text = self.dwarf.attr_string(&cx.unit, *other)?;
+                Ok(self.names.intern(text.slice()))
+            }
+        }
+    }
+
+    /// The path id of an entry of the unit's file table; 0 where there is no such entry.
+    pub(super) fn file(&mut self, cx: &Context<'data, E>, number: u64) -> gimli::Result<u32> {
+        let Some(cell) = usize::try_from(number).ok().and_then(|number| cx.files.get(number)) else {
+            return Ok(0);
+        };
+        if let Some(id) = cell.get().checked_sub(1) {
+            return Ok(id);
+        }
+        let id = self.read_file(cx, number)?;
+        cell.set(id + 1);
+        Ok(id)
+    }
+
+    fn read_file(&mut self, cx: &Context<'data, E>, number: u64) -> gimli::Result<u32> {
+        let Some(program) = &cx.unit.line_program else { return Ok(0) };
+        let header = program.header();
+        // Before DWARF 5 the numbers start at 1, and 0 means "no file".
+        if number == 0 && header.version() < 5 {
+            return Ok(0);
+        }
+        let Some(entry) = header.file(number) else { return Ok(0) };
+        let name = self.dwarf.attr_string(&cx.unit, entry.path_name())?.slice();
+        let directory = match entry.directory(header) {
+            Some(value) => self.dwarf.attr_string(&cx.unit, value)?.slice(),
+            None => &[],
+        };
+        let key = (directory.as_ptr() as usize, name.as_ptr() as usize);
+        if let Some(&id) = self.paths.by_place.get(&key) {
+            return Ok(id);
+        }
+        let path = join(directory, name);
+        let id = self.paths.intern(self.absolute(cx, path));
+        self.paths.by_place.insert(key, id);
+        Ok(id)
+    }
+
+    /// The path id of the unit's own source file.
+    pub(super) fn unit_file(&mut self, cx: &Context<'data, E>) -> u32 {
+        let name = cx.unit.name.map_or(&[][..], |name| name.slice());
+        let path = self.absolute(cx, name.to_vec());
+        self.paths.intern(path)
+    }
+
+    fn absolute(&self, cx: &Context<'data, E>, path: Vec<u8>) -> Vec<u8> {
+        let directory = cx.unit.comp_dir.map_or(&[][..], |directory| directory.slice());
+        // Line tables of DWARF 5 repeat the compilation directory, which may itself be relative.
+        if path.first() == Some(&b'/') || directory.is_empty() || path.starts_with(directory) {
+            return path;
+        }
+        join(directory, &path)
+    }
+
+    /// The unit that holds an offset of `.debug_info`.
+    pub(super) fn unit_at(&self, offset: usize) -> Option<u32> {
+        let start = |header: &Header<'data, E>| header.debug_info_offset().map_or(0, |start| start.0);
+        let index = self.headers.partition_point(|header| start(header) <= offset).checked_sub(1)?;
+        Some(index as u32)
+    }
+
+    /// The node of a type DIE in any unit, by its offset in `.debug_info`.
+    pub(super) fn resolve_elsewhere(
+        &mut self,
+        cx: &Context<'data, E>,
+        offset: usize,
+        depth: u32,
+    ) -> gimli::Result<NodeId> {
+        if let Some(&node) = self.elsewhere_nodes.get(&offset) {
+            return Ok(node);
+        }
+        let missing = || gimli::Error::UnexpectedEof(ReaderOffsetId(offset as u64));
+        let index = self.unit_at(offset).ok_or_else(missing)?;
+        let node = if index == cx.index {
+            self.resolve(cx, offset - cx.offset, depth)?
+        } else {
+            let other = self.context(index)?;
+            // Two units would share the memo's offsets, so each unit's stamp keeps them apart.
+            self.resolve(&other, offset - other.offset, depth)?
+        };
+        self.elsewhere_nodes.insert(offset, node);
+        Ok(node)
+    }
+
+    /// The context of any unit, made on first use and kept.
+    pub(super) fn context(&mut self, index: u32) -> gimli::Result<Rc<Context<'data, E>>> {
+        if let Some(context) = self.elsewhere.get(&index) {
+            return Ok(Rc::clone(context));
+        }
+        let header = self.headers[index as usize];
+        let context = Rc::new(Context::new(self.dwarf, index, header, self.big_endian)?);
+        self.elsewhere.insert(index, Rc::clone(&context));
+        Ok(context)
+    }
+}
+
+fn join(directory: &[u8], path: &[u8]) -> Vec<u8> {
+    if directory.is_empty() || path.first() == Some(&b'/') {
+        return path.to_vec();
+    }
+    let mut joined = Vec::with_capacity(directory.len() + path.len() + 1);
+    joined.extend_from_slice(directory);
+    if joined.last() != Some(&b'/') {
+        joined.push(b'/');
+    }
+    joined.extend_from_slice(path);
+    joined
+}

@@ -1,0 +1,513 @@
+//! Types from BTF and DWARF in one table.
+//!
+//! Types of `.BTF` keep their ids, because they are what libbpf sees. A DWARF type that BTF has too becomes
+//! that type; the rest is appended. Without `.BTF` everything is appended, each definition once, in the order
+//! of `.debug_info`.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
+use zerocopy::IntoBytes;
+
+use crate::dwarf::node::{self, Kind, NodeId};
+use crate::dwarf::{Facts, NameId};
+use crate::note::Notes;
+use crate::surface::record::{self, NONE};
+use crate::surface::strings::{StrId, Strings};
+use crate::surface::types::{Child, TypeId, TypeKind, TypeTable};
+
+/// Nested types deeper than this only occur in hostile input.
+const MAX_DEPTH: u32 = 96;
+
+/// Maps the types of DWARF into a type table.
+pub struct TypeMapper<'a, 'data> {
+    facts: &'a Facts<'data>,
+    table: TypeTable,
+    strings: &'a mut Strings,
+    notes: &'a mut Notes,
+    /// Ids by content, for types that are equal when their words are.
+    by_content: HashTable<u32>,
+    /// First id and further ids of the named types, by kind and name.
+    by_name: HashMap<(TypeKind, StrId), Vec<u32>, FixedState>,
+    /// Type of each node; `NONE` where it was not needed yet.
+    mapped: Vec<u32>,
+    /// String of each DWARF name; `NONE` where it was not needed yet.
+    names: Vec<u32>,
+    /// Body of each named node.
+    bodies: HashMap<NodeId, NodeId, FixedState>,
+    /// First definition of each composite and name, for forward declarations.
+    first_of: HashMap<(u32, NameId), NodeId, FixedState>,
+    /// Definitions that were appended, per kind and name: node and type.
+    appended: HashMap<(u32, NameId), Vec<(NodeId, u32)>, FixedState>,
+    /// Appended definitions whose content is not filled in yet: type, body.
+    unfilled: Vec<(u32, NodeId)>,
+    hasher: FixedState,
+}
+
+impl<'a, 'data> TypeMapper<'a, 'data> {
+    /// Starts from the types of `.BTF`, or from an empty table.
+    pub fn new(
+        facts: &'a Facts<'data>,
+        btf: TypeTable,
+        strings: &'a mut Strings,
+        notes: &'a mut Notes,
+    ) -> Self {
+        let hasher = FixedState::with_seed(0);
+        let mut by_content = HashTable::with_capacity(btf.records().len());
+        let mut by_name: HashMap<_, Vec<u32>, _> = HashMap::with_hasher(hasher.clone());
+        for id in 1..btf.records().len() as u32 {
+            let record = &btf.records()[id as usize];
+            let kind = TypeKind::from_number(record.kind.get() as u8).unwrap_or(TypeKind::Void);
+            if record.name.get() == 0 {
+                let hash = hash_type(&hasher, &btf, id);
+                let equal = |&other: &u32| same_words(&btf, other, id);
+                by_content.entry(hash, equal, |&other| hash_type(&hasher, &btf, other)).or_insert(id);
+            } else {
+                by_name.entry((kind, StrId(record.name.get()))).or_default().push(id);
+            }
+        }
+        let mut first_of = HashMap::with_hasher(hasher.clone());
+        let mut bodies = HashMap::with_hasher(hasher.clone());
+        for definition in &facts.definitions {
+            bodies.insert(definition.node, definition.body);
+            let (_, words) = facts.nodes.get(definition.node);
+            first_of.entry((words[0], NameId(words[1]))).or_insert(definition.node);
+        }
+        Self {
+            facts,
+            table: btf,
+            strings,
+            notes,
+            by_content,
+            by_name,
+            mapped: vec![NONE; facts.nodes.count()],
+            names: vec![NONE; facts.name_count()],
+            bodies,
+            first_of,
+            appended: HashMap::with_hasher(hasher.clone()),
+            unfilled: Vec::new(),
+            hasher,
+        }
+    }
+
+    /// The BTF FUNC of a name, if BTF has one.
+    pub fn btf_func(&self, name: StrId) -> Option<u32> {
+        self.by_name.get(&(TypeKind::Func, name)).and_then(|ids| ids.first()).copied()
+    }
+
+    /// The string of a DWARF name.
+    pub fn name(&mut self, name: NameId) -> StrId {
+        let slot = &mut self.names[name.0 as usize];
+        if *slot == NONE {
+            *slot = self.strings.intern(self.facts.name(name)).0;
+        }
+        StrId(*slot)
+    }
+
+    /// Maps all named types and gives the finished table.
+    pub fn finish(mut self) -> TypeTable {
+        for definition in &self.facts.definitions {
+            self.map(definition.node, 0);
+            self.fill();
+        }
+        self.table
+    }
+
+    /// The type of a node. What it refers to is complete once [`TypeMapper::finish`] has run.
+    pub fn map(&mut self, node: NodeId, depth: u32) -> TypeId {
+        let known = self.mapped[node.0 as usize];
+        if known != NONE {
+            return TypeId(known);
+        }
+        if depth > MAX_DEPTH {
+            self.notes.lost(
+                "type-depth",
+                || format!("types nested deeper than {MAX_DEPTH} are taken as void"),
+                || format!("node {}", node.0),
+            );
+            return TypeId::VOID;
+        }
+        let id = self.map_new(node, depth);
+        self.mapped[node.0 as usize] = id;
+        TypeId(id)
+    }
+
+    fn map_new(&mut self, node: NodeId, depth: u32) -> u32 {
+        // Borrowed from the facts, not from `self`, so that the table can grow meanwhile.
+        let facts = self.facts;
+        let (kind, words) = facts.nodes.get(node);
+        match kind {
+            Kind::Void => 0,
+            Kind::Int => {
+                let name = self.name(NameId(words[0]));
+                let known = self.of_name(TypeKind::Int, name, words[1]);
+                let encoding = words[2] << 24 | words[1].wrapping_mul(8) & 0xff;
+                let child = Child { name: StrId::EMPTY, a: encoding, b: 0 };
+                known.unwrap_or_else(|| self.append_named(TypeKind::Int, name, words[1], [child]))
+            }
+            Kind::Float => {
+                let name = self.name(NameId(words[0]));
+                let known = self.of_name(TypeKind::Float, name, words[1]);
+                known.unwrap_or_else(|| self.append_named(TypeKind::Float, name, words[1], []))
+            }
+            Kind::Ptr => self.derived(TypeKind::Ptr, NodeId(words[0]), depth),
+            Kind::Const => self.derived(TypeKind::Const, NodeId(words[0]), depth),
+            Kind::Volatile => self.derived(TypeKind::Volatile, NodeId(words[0]), depth),
+            Kind::Restrict => self.derived(TypeKind::Restrict, NodeId(words[0]), depth),
+            Kind::Alias => self.map(NodeId(words[0]), depth + 1).0,
+            Kind::Array => {
+                let element = self.map(NodeId(words[0]), depth + 1).0;
+                let child = Child { name: StrId::EMPTY, a: element, b: words[1] };
+                self.intern(TypeKind::Array, false, 0, &[child])
+            }
+            Kind::Proto => {
+                let ret = self.map(NodeId(words[0]), depth + 1).0;
+                let params: Vec<Child> = words[1..]
+                    .chunks_exact(2)
+                    .map(|param| Child {
+                        name: self.name(NameId(param[0])),
+                        a: self.map(NodeId(param[1]), depth + 1).0,
+                        b: 0,
+                    })
+                    .collect();
+                self.intern(TypeKind::FuncProto, false, ret, &params)
+            }
+            Kind::Members | Kind::Values => {
+                let content = self.content(node, depth);
+                if content.kind == TypeKind::Enum && content.flag {
+                    // Older BTF does not mark signed enums.
+                    if let Some(id) = self.find(content.kind, false, content.size, &content.children) {
+                        return id;
+                    }
+                }
+                self.intern(content.kind, content.flag, content.size, &content.children)
+            }
+            Kind::Fwd => self.forward(words[0], NameId(words[1]), depth),
+            Kind::Named => self.named(node, words, depth),
+        }
+    }
+
+    fn derived(&mut self, kind: TypeKind, target: NodeId, depth: u32) -> u32 {
+        let target = self.map(target, depth + 1).0;
+        self.intern(kind, false, target, &[])
+    }
+
+    /// A declaration without definition: the definition elsewhere in the image, else a FWD.
+    fn forward(&mut self, composite: u32, name: NameId, depth: u32) -> u32 {
+        let text = self.name(name);
+        let kind = type_kind(composite);
+        let kinds: &[TypeKind] =
+            if kind == TypeKind::Enum { &[TypeKind::Enum, TypeKind::Enum64] } else { &[kind] };
+        for kind in kinds {
+            if let Some(id) = self.by_name.get(&(*kind, text)).and_then(|ids| ids.first()) {
+                return *id;
+            }
+        }
+        if let Some(node) = self.first_of.get(&(composite, name)) {
+            return self.map(*node, depth + 1).0;
+        }
+        if kind == TypeKind::Enum {
+            // BTF has no forward enum: one without values stands for it.
+            return self.append_named(TypeKind::Enum, text, 4, []);
+        }
+        if let Some(id) = self.by_name.get(&(TypeKind::Fwd, text)).and_then(|ids| ids.first()) {
+            return *id;
+        }
+        let id = self.table.push(TypeKind::Fwd, composite == node::UNION, text, 0, []).0;
+        self.by_name.entry((TypeKind::Fwd, text)).or_default().push(id);
+        id
+    }
+
+    fn named(&mut self, node: NodeId, words: &[u32], depth: u32) -> u32 {
+        let (composite, name, size) = (words[0], NameId(words[1]), words[4]);
+        let body = self.bodies.get(&node).copied().unwrap_or(NodeId::VOID);
+        let text = self.name(name);
+        if let Some(id) = self.btf_definition(composite, text, size, body, depth) {
+            return id;
+        }
+        let earlier = self.appended.get(&(composite, name)).map_or(&[][..], Vec::as_slice);
+        for &(other, id) in earlier {
+            let same_size = self.facts.nodes.get(other).1[4] == size;
+            let other_body = self.bodies.get(&other).copied().unwrap_or(NodeId::VOID);
+            if same_size && self.same_meaning(body, other_body, 0) {
+                return id;
+            }
+        }
+        let (_, body_words) = self.facts.nodes.get(body);
+        let (count, kind) = match (composite, self.facts.nodes.get(body).0) {
+            (node::ENUM, Kind::Values) => {
+                let kind = if size == 8 { TypeKind::Enum64 } else { TypeKind::Enum };
+                ((body_words.len() - 2) / 3, kind)
+            }
+            (node::ENUM, _) => (0, TypeKind::Enum),
+            (_, Kind::Members) => ((body_words.len() - 2) / 4, type_kind(composite)),
+            _ => (0, type_kind(composite)),
+        };
+        let blank = Child { name: StrId::EMPTY, a: 0, b: 0 };
+        let id = self.table.push(kind, false, text, size, std::iter::repeat_n(blank, count)).0;
+        self.appended.entry((composite, name)).or_default().push((node, id));
+        self.unfilled.push((id, body));
+        id
+    }
+
+    /// The type of `.BTF` that is this definition.
+    fn btf_definition(
+        &mut self,
+        composite: u32,
+        name: StrId,
+        size: u32,
+        body: NodeId,
+        depth: u32,
+    ) -> Option<u32> {
+        let mut candidates: Vec<u32> = Vec::new();
+        let wide = if composite == node::ENUM { Some(TypeKind::Enum64) } else { None };
+        for kind in [Some(type_kind(composite)), wide].into_iter().flatten() {
+            candidates.extend(self.by_name.get(&(kind, name)).into_iter().flatten());
+        }
+        if composite == node::TYPEDEF {
+            if candidates.len() > 1 {
+                let (_, words) = self.facts.nodes.get(body);
+                let target = self.map(NodeId(words.first().copied().unwrap_or(0)), depth + 1).0;
+                let exact = |id: &&u32| self.table.records()[**id as usize].size_or_type.get() == target;
+                return candidates.iter().find(exact).or(candidates.first()).copied();
+            }
+            return candidates.first().copied();
+        }
+        candidates.retain(|id| self.table.records()[*id as usize].size_or_type.get() == size);
+        if candidates.len() > 1 {
+            let exact = |id: &&u32| self.same_shape(**id, body);
+            return candidates.iter().find(exact).copied();
+        }
+        candidates.first().copied().filter(|id| self.same_shape(*id, body))
+    }
+
+    /// Whether a BTF composite has the same child names at the same offsets or values as a body.
+    fn same_shape(&self, id: u32, body: NodeId) -> bool {
+        let children = children_of(&self.table, id);
+        let flag = self.table.records()[id as usize].kind.get() >> 8 & 1 != 0;
+        let (kind, words) = self.facts.nodes.get(body);
+        let text = |name: u32| self.facts.name(NameId(name));
+        let same_name = |child: &record::TypeChild, name: u32| {
+            self.strings.get(StrId(child.name.get())).as_bytes() == text(name)
+        };
+        match kind {
+            Kind::Members => {
+                let members = words[2..].chunks_exact(4);
+                members.len() == children.len()
+                    && members.zip(children).all(|(member, child)| {
+                        let word = child.b.get();
+                        let offset = if flag { word & 0xff_ffff } else { word };
+                        offset == member[2] && same_name(child, member[0])
+                    })
+            }
+            Kind::Values => {
+                let values = words[2..].chunks_exact(3);
+                values.len() == children.len()
+                    && values
+                        .zip(children)
+                        .all(|(value, child)| child.a.get() == value[1] && same_name(child, value[0]))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether two nodes print alike: named types compare by kind and name.
+    fn same_meaning(&self, a: NodeId, b: NodeId, depth: u32) -> bool {
+        if a == b {
+            return true;
+        }
+        if depth > MAX_DEPTH {
+            return false;
+        }
+        let ((kind_a, a), (kind_b, b)) = (self.facts.nodes.get(a), self.facts.nodes.get(b));
+        let same = |x: u32, y: u32| self.same_meaning(NodeId(x), NodeId(y), depth + 1);
+        let leaf = |kind: Kind| matches!(kind, Kind::Named | Kind::Fwd);
+        if leaf(kind_a) && leaf(kind_b) {
+            return a[..2] == b[..2];
+        }
+        if kind_a != kind_b || a.len() != b.len() {
+            return false;
+        }
+        match kind_a {
+            Kind::Ptr | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::Alias => same(a[0], b[0]),
+            Kind::Array => a[1] == b[1] && same(a[0], b[0]),
+            Kind::Proto => {
+                same(a[0], b[0])
+                    && a[1..]
+                        .chunks_exact(2)
+                        .zip(b[1..].chunks_exact(2))
+                        .all(|(a, b)| a[0] == b[0] && same(a[1], b[1]))
+            }
+            Kind::Members => {
+                a[..2] == b[..2]
+                    && a[2..]
+                        .chunks_exact(4)
+                        .zip(b[2..].chunks_exact(4))
+                        .all(|(a, b)| a[0] == b[0] && a[2..] == b[2..] && same(a[1], b[1]))
+            }
+            _ => a == b,
+        }
+    }
+
+    /// Fills in the content of appended definitions, until none is left.
+    fn fill(&mut self) {
+        while let Some((id, body)) = self.unfilled.pop() {
+            let (kind, words) = self.facts.nodes.get(body);
+            match kind {
+                Kind::Members | Kind::Values => {
+                    let content = self.content(body, 0);
+                    self.table.patch(TypeId(id), content.flag, content.size, &content.children);
+                }
+                Kind::Alias => {
+                    let target = self.map(NodeId(words[0]), 0).0;
+                    self.table.patch(TypeId(id), false, target, &[]);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Kind, size and children of a body or anonymous composite.
+    fn content(&mut self, node: NodeId, depth: u32) -> Content {
+        let facts = self.facts;
+        let (kind, words) = facts.nodes.get(node);
+        if kind == Kind::Values {
+            let (size, signed) = (words[0], words[1] != 0);
+            let wide = size == 8;
+            let children = words[2..]
+                .chunks_exact(3)
+                .map(|value| Child {
+                    name: self.name(NameId(value[0])),
+                    a: value[1],
+                    b: if wide { value[2] } else { 0 },
+                })
+                .collect();
+            let kind = if wide { TypeKind::Enum64 } else { TypeKind::Enum };
+            return Content { kind, flag: signed, size, children };
+        }
+        // BTF packs offset and size of a bitfield into one word, for all members of the struct or none.
+        let mut flag = words[2..].chunks_exact(4).any(|member| member[3] != 0);
+        if flag && words[2..].chunks_exact(4).any(|member| member[2] > 0xff_ffff || member[3] > 0xff) {
+            flag = false;
+            self.notes.lost(
+                "type-bitfield-range",
+                || "bitfields beyond 2 MiB into a struct lose their size".into(),
+                || format!("node {}", node.0),
+            );
+        }
+        let children = words[2..]
+            .chunks_exact(4)
+            .map(|member| Child {
+                name: self.name(NameId(member[0])),
+                a: self.map(NodeId(member[1]), depth + 1).0,
+                b: if flag { member[2] | member[3] << 24 } else { member[2] },
+            })
+            .collect();
+        Content { kind: type_kind(words[0]), flag, size: words[1], children }
+    }
+
+    fn of_name(&self, kind: TypeKind, name: StrId, size: u32) -> Option<u32> {
+        let ids = self.by_name.get(&(kind, name))?;
+        ids.iter().find(|id| self.table.records()[**id as usize].size_or_type.get() == size).copied()
+    }
+
+    fn append_named<const N: usize>(
+        &mut self,
+        kind: TypeKind,
+        name: StrId,
+        size: u32,
+        children: [Child; N],
+    ) -> u32 {
+        let id = self.table.push(kind, false, name, size, children).0;
+        self.by_name.entry((kind, name)).or_default().push(id);
+        id
+    }
+
+    /// The unnamed type with this content.
+    fn find(&self, kind: TypeKind, flag: bool, size_or_type: u32, children: &[Child]) -> Option<u32> {
+        let hash = hash_words(&self.hasher, kind_word(kind, flag), size_or_type, children);
+        let equal = |&id: &u32| {
+            let record = &self.table.records()[id as usize];
+            record.kind.get() == kind_word(kind, flag)
+                && record.size_or_type.get() == size_or_type
+                && record.name.get() == 0
+                && same_children(children_of(&self.table, id), children)
+        };
+        self.by_content.find(hash, equal).copied()
+    }
+
+    /// The unnamed type with this content, appended when new.
+    fn intern(&mut self, kind: TypeKind, flag: bool, size_or_type: u32, children: &[Child]) -> u32 {
+        if let Some(id) = self.find(kind, flag, size_or_type, children) {
+            return id;
+        }
+        let id = self.table.push(kind, flag, StrId::EMPTY, size_or_type, children.iter().copied()).0;
+        let hash = hash_words(&self.hasher, kind_word(kind, flag), size_or_type, children);
+        let Self { by_content, table, hasher, .. } = self;
+        by_content.insert_unique(hash, id, |&other| hash_type(hasher, table, other));
+        id
+    }
+}
+
+struct Content {
+    kind: TypeKind,
+    flag: bool,
+    size: u32,
+    children: Vec<Child>,
+}
+
+fn type_kind(composite: u32) -> TypeKind {
+    match composite {
+        node::UNION => TypeKind::Union,
+        node::ENUM => TypeKind::Enum,
+        node::TYPEDEF => TypeKind::Typedef,
+        _ => TypeKind::Struct,
+    }
+}
+
+fn kind_word(kind: TypeKind, flag: bool) -> u32 {
+    u32::from(kind as u8) | u32::from(flag) << 8
+}
+
+fn children_of(table: &TypeTable, id: u32) -> &[record::TypeChild] {
+    let records = table.records();
+    let start = records[id as usize].first_child.get() as usize;
+    let end =
+        records.get(id as usize + 1).map_or(table.children().len(), |next| next.first_child.get() as usize);
+    &table.children()[start..end]
+}
+
+fn same_children(stored: &[record::TypeChild], children: &[Child]) -> bool {
+    stored.len() == children.len()
+        && stored.iter().zip(children).all(|(stored, child)| {
+            (stored.name.get(), stored.a.get(), stored.b.get()) == (child.name.0, child.a, child.b)
+        })
+}
+
+fn same_words(table: &TypeTable, a: u32, b: u32) -> bool {
+    let (x, y) = (&table.records()[a as usize], &table.records()[b as usize]);
+    (x.name, x.kind, x.size_or_type) == (y.name, y.kind, y.size_or_type)
+        && children_of(table, a) == children_of(table, b)
+}
+
+fn hash_type(hasher: &FixedState, table: &TypeTable, id: u32) -> u64 {
+    let record = &table.records()[id as usize];
+    let mut state = hasher.build_hasher();
+    state.write_u32(record.kind.get());
+    state.write_u32(record.size_or_type.get());
+    state.write(children_of(table, id).as_bytes());
+    state.finish()
+}
+
+fn hash_words(hasher: &FixedState, kind: u32, size_or_type: u32, children: &[Child]) -> u64 {
+    let records: Vec<record::TypeChild> = children
+        .iter()
+        .map(|child| record::TypeChild { name: child.name.0.into(), a: child.a.into(), b: child.b.into() })
+        .collect();
+    let mut state = hasher.build_hasher();
+    state.write_u32(kind);
+    state.write_u32(size_or_type);
+    state.write(records.as_bytes());
+    state.finish()
+}
