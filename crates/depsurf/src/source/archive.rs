@@ -14,6 +14,9 @@ pub const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Blocks larger than this are decoded as a stream: beginning in the middle would gain nothing.
 const LARGEST_BLOCK: u64 = 256 << 20;
 
+/// Archives with larger contents are refused. The largest kernel packages have 10 GiB.
+const LARGEST: u64 = 64 << 30;
+
 /// A compressed byte sequence that can be read and skipped in.
 pub enum Archive<'a> {
     /// xz of several blocks: what is skipped is decoded no further than a block's start.
@@ -38,6 +41,7 @@ impl<'a> Archive<'a> {
         if data.starts_with(xz::MAGIC) {
             let blocks = xz::blocks(data)?;
             if blocks.len() > 1 && blocks.iter().all(|block| block.size <= LARGEST_BLOCK) {
+                within_limit(blocks.last().map_or(0, xz::Block::end))?;
                 return Ok(Self::Blocks(Box::new(Blocks::new(data, blocks))));
             }
         }
@@ -84,6 +88,7 @@ impl<'a> Archive<'a> {
             Self::Blocks(blocks) => blocks.read(out),
             Self::Stream { format, reader, position } => {
                 let mut filled = 0;
+                within_limit(position.saturating_add(out.len() as u64))?;
                 while filled < out.len() {
                     match reader.read(&mut out[filled..]) {
                         Ok(0) => break,
@@ -131,6 +136,13 @@ impl<'a> Archive<'a> {
         }
         Ok(())
     }
+}
+
+fn within_limit(position: u64) -> Result<()> {
+    if position <= LARGEST {
+        return Ok(());
+    }
+    Err(Error::Limit { what: "contents of the archive".into(), limit: format!("{} GiB", LARGEST >> 30) })
 }
 
 fn broken(format: &'static str, position: u64, error: &io::Error) -> Error {
@@ -193,10 +205,20 @@ impl<'a> Blocks<'a> {
         Err(Error::Truncated { what: "xz data".into(), needed, available: self.position })
     }
 
-    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+    /// Index of the block that has a position, or the number of blocks when it is behind the last.
+    #[must_use]
+    pub fn index(&self, position: u64) -> usize {
+        self.blocks.partition_point(|block| block.end() <= position)
+    }
+
+    /// Fills `out`; returns how much there was, which is less only at the end.
+    ///
+    /// # Errors
+    /// When a block is damaged.
+    pub fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < out.len() {
-            let index = self.blocks.partition_point(|block| block.end() <= self.position);
+            let index = self.index(self.position);
             let Some(block) = self.blocks.get(index) else { break };
             let within = self.position - block.offset;
             let decoder = match &mut self.current {

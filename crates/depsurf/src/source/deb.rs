@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
+use super::search::Search;
 use super::tar::{Member, Tar};
 use super::{ar, elf};
 use crate::error::{Error, Result};
@@ -147,11 +148,38 @@ pub enum Found {
 /// # Errors
 /// When the archive is cut or damaged.
 pub fn find_vmlinux(files: &mut Tar<'_>, config: &mut Option<Text>) -> Result<Found> {
+    let mut search = Search::default();
+    let mut bootable = false;
+    let found = walk(files, config, Some(&mut search), &mut bootable);
+    match (search.origin(), &found) {
+        // Nothing is missed by jumping when the package is sorted, as they all should be. A package with a
+        // bootable image has no vmlinux, and would take seconds to walk.
+        (Some(origin), Ok(Found::Nothing { .. }) | Err(_)) if !bootable => {
+            files.jump(origin);
+            walk(files, config, None, &mut bootable)
+        }
+        _ => found,
+    }
+}
+
+/// Walks to the vmlinux, with a search over modules and else through them.
+fn walk(
+    files: &mut Tar<'_>,
+    config: &mut Option<Text>,
+    mut search: Option<&mut Search>,
+    bootable: &mut bool,
+) -> Result<Found> {
     let mut not_elf = None;
     while let Some(member) = files.next()? {
+        if let Some(search) = &mut search
+            && search.ahead(files, &member.path)?
+        {
+            continue;
+        }
         if !member.regular {
             continue;
         }
+        *bootable |= split(&member.path).1.starts_with("vmlinuz");
         if config.is_none() && is_config(&member.path) {
             *config = text(files, member)?;
         } else if is_vmlinux(&member.path) {

@@ -83,7 +83,7 @@ fn by_block(archive: &mut Blocks<'_>, size: u64, head: &[u8], progress: &dyn Pro
     progress.step("decode vmlinux", Some(jobs.iter().map(Job::work).sum()));
     let present: Vec<_> = jobs.iter().flat_map(|job| job.keep.iter().cloned()).collect();
     // The longest first, so that all threads finish at about the same time.
-    jobs.sort_by_key(|job| job.block.packed());
+    jobs.sort_by_key(Job::effort);
     run(jobs, data, progress)?;
     Bytes::decoded(memory, present)
 }
@@ -129,6 +129,11 @@ impl Job<'_> {
     /// How many bytes to decode.
     fn work(&self) -> u64 {
         self.keep.last().map_or(0, |last| self.skip + last.end - self.at)
+    }
+
+    /// Compressed bytes to decode, nearly: the time that decoding takes is proportional to them.
+    fn effort(&self) -> u64 {
+        (self.block.packed() as f64 * (self.work() as f64 / self.block.size as f64)) as u64
     }
 
     fn run(self, data: &[u8], progress: &dyn Progress) -> Result<()> {

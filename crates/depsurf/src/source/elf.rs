@@ -211,3 +211,104 @@ fn number(bytes: &[u8], at: usize, size: usize, big: bool) -> u64 {
     let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
     if big { bytes.fold(0, add) } else { bytes.rev().fold(0, add) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{elf, noise};
+    use super::*;
+
+    fn needed_of(file: &[u8]) -> Result<Vec<Range<u64>>> {
+        let head = &file[..file.len().min(HEADER as usize)];
+        needed(head, file.len() as u64, |offset, length| {
+            Ok(file[offset as usize..offset as usize + length].to_vec())
+        })
+    }
+
+    #[test]
+    fn leaves_out_what_nobody_reads() {
+        let file = elf(&[
+            (".text", 1, 2, &[1; 100]),
+            (".rela.text", 4, 0, &[2; 100]),
+            (".rela.dyn", 4, 2, &[3; 100]),
+            (".rel.debug_info", 9, 0, &[4; 100]),
+            (".debug_frame", 1, 0, &[5; 100]),
+            (".debug_str", 1, 0, &[6; 100]),
+            (".debug_loc", 1, 0, &[7; 100]),
+            (".debug_line", 1, 0, &[8; 100]),
+        ]);
+        let end = file.len() as u64;
+        assert_eq!(needed_of(&file).unwrap(), [0..164, 264..364, 564..664, 764..end]);
+    }
+
+    #[test]
+    fn without_section_headers_all_is_needed() {
+        let mut file = elf(&[(".debug_frame", 1, 0, &[5; 100])]);
+        file[40..48].fill(0);
+        let needed = needed_of(&file).unwrap();
+        assert_eq!((needed.len(), &needed[0]), (1, &(0..file.len() as u64)));
+    }
+
+    #[test]
+    fn section_names_may_be_anywhere() {
+        // Further in front of the headers than is fetched with them.
+        let text = noise(200 << 10, 1);
+        let mut file = elf(&[
+            (".names", 3, 0, b"\0.text\0.debug_frame\0"),
+            (".text", 1, 2, &text),
+            (".x", 1, 0, &[5; 100]),
+        ]);
+        let table = u64::from_le_bytes(file[40..48].try_into().unwrap()) as usize;
+        file[62..64].copy_from_slice(&1u16.to_le_bytes());
+        let name = |index: usize| table + 64 * index;
+        file[name(2)..name(2) + 4].copy_from_slice(&1u32.to_le_bytes());
+        file[name(3)..name(3) + 4].copy_from_slice(&7u32.to_le_bytes());
+        let text_end = 64 + 20 + (200 << 10);
+        assert_eq!(needed_of(&file).unwrap(), [0..text_end, text_end + 100..file.len() as u64]);
+    }
+
+    #[test]
+    fn numbers_too_large_for_the_header_are_in_the_first_section() {
+        let mut file = elf(&[(".debug_frame", 1, 0, &[5; 100]), (".text", 1, 2, &[1; 100])]);
+        let expected = needed_of(&file).unwrap();
+        assert_eq!(expected, [0..64, 164..file.len() as u64]);
+        let table = u64::from_le_bytes(file[40..48].try_into().unwrap()) as usize;
+        file[60..64].copy_from_slice(b"\0\0\xff\xff");
+        file[table + 32] = 4;
+        file[table + 40] = 3;
+        assert_eq!(needed_of(&file).unwrap(), expected);
+    }
+
+    #[test]
+    fn narrow_and_big_endian() {
+        let mut file = vec![0; 52 + 100 + 20];
+        file[..6].copy_from_slice(b"\x7fELF\x01\x02");
+        file[152..].copy_from_slice(b"\0.debug_frame\0.text\0");
+        file[32..36].copy_from_slice(&172u32.to_be_bytes());
+        file[46..52].copy_from_slice(&[0, 40, 0, 4, 0, 3]);
+        for [name, kind, flags, offset, size] in
+            [[0; 5], [1, 1, 0, 52, 60], [14, 1, 2, 112, 40], [0, 3, 0, 152, 20]]
+        {
+            for word in [name, kind, flags, 0, offset, size, 0, 0, 0, 0u32] {
+                file.extend(word.to_be_bytes());
+            }
+        }
+        assert_eq!(needed_of(&file).unwrap(), [0..52, 112..332]);
+    }
+
+    #[test]
+    fn damaged_headers_are_errors_at_every_cut_and_change() {
+        let file = elf(&[(".text", 1, 2, &[1; 100]), (".debug_frame", 1, 0, &[5; 100])]);
+        for length in 0..file.len() {
+            assert!(needed_of(&file[..length]).is_err(), "cut at {length}");
+        }
+        for at in 0..file.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut file = file.clone();
+                file[at] = value;
+                if let Ok(ranges) = needed_of(&file) {
+                    assert!(ranges.iter().all(|range| range.end <= file.len() as u64), "{at}");
+                }
+            }
+        }
+    }
+}

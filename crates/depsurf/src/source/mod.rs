@@ -15,7 +15,10 @@ mod bytes;
 mod deb;
 mod decode;
 mod elf;
+#[cfg(test)]
+mod fixture;
 mod pair;
+mod search;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -91,6 +94,8 @@ impl Origin {
 /// # Errors
 /// When the file is neither, is cut or damaged, has no vmlinux, or the config is of another kernel.
 pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Kernel> {
+    // First, because it is quick and decoding is not.
+    let config = options.config.as_deref().map(read_config).transpose()?;
     let file = file_name(path);
     let bytes = Bytes::map(path)?;
     let mut kernel = if bytes.starts_with(elf::MAGIC) {
@@ -98,15 +103,14 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
     } else {
         from_package(&file, &bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?
     };
-    if let Some(path) = &options.config {
-        let config = read_config(path)?;
+    if let Some(config) = config {
         if let (Some(image), Some(other)) = (kernel.origin.release(), config.origin.release())
             && image != other
         {
             return Err(Error::Usage {
                 what: format!(
-                    "`{}`: the config is of kernel `{other}`, the image of `{image}`",
-                    path.display()
+                    "the config in `{}` is for `{other}`, the image for `{image}`",
+                    config.origin.file
                 ),
                 help: Some("give the config, or the image package, of the same kernel".into()),
             });

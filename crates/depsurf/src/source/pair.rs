@@ -89,16 +89,29 @@ impl Candidate {
         };
         same_build && self.release.is_some() && self.release == image.release
     }
+
+    /// How likely the file is to have the config, when several are of the same kernel: least is likeliest.
+    /// Debian since 7.2 has it in `linux-base-R`, Ubuntu in `linux-modules-R`, and older Debian
+    /// in `linux-image-R`; where a more likely one exists, the less likely ones have none.
+    fn rank(&self) -> usize {
+        let Kind::Package(package) = &self.kind else { return 0 };
+        ["linux-base-", "linux-modules-", "linux-image-", "linux-headers-", ""]
+            .iter()
+            .position(|prefix| package.name.starts_with(prefix))
+            .map_or(usize::MAX, |rank| rank + 1)
+    }
 }
 
 /// Sorts a list of files into kernels: every image with the config that belongs to it.
 ///
 /// They are matched by the kernel release in the names of packages, and of other files if they are named
 /// like `vmlinux-6.1.0-50-cloud-amd64` and `config-6.1.0-50-cloud-amd64`. A single config goes with a single
-/// image whatever their names are. The order of the images is kept.
+/// image if one of them has no such name. Of several packages of a kernel the one that is known to have the
+/// config is taken, so that all packages of a kernel can be given. The order of the images is kept.
 ///
 /// # Errors
-/// When a file cannot be read or is of no known kind, or a config belongs to none or several of the images.
+/// When a file cannot be read or is of no known kind, a config belongs to none of the images, or there are
+/// two for one.
 pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let mut images = Vec::new();
     let mut configs = Vec::new();
@@ -120,29 +133,166 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
     if images.is_empty() && !configs.is_empty() {
         images = configs.extract_if(.., |config| matches!(config.kind, Kind::Package(_))).collect();
     }
-    let mut inputs: Vec<Input> =
-        images.iter().map(|image| Input { image: image.path.clone(), config: None }).collect();
+    configs.sort_by_key(Candidate::rank);
     let single = images.len() == 1 && configs.len() == 1;
-    for config in configs {
+    let mut inputs: Vec<(&Candidate, Option<&Candidate>)> =
+        images.iter().map(|image| (image, None)).collect();
+    for config in &configs {
         let nameless = |image: &Candidate| single && (config.release.is_none() || image.release.is_none());
-        let mut matching = images
-            .iter()
-            .zip(&mut inputs)
-            .filter_map(|(image, input)| (config.belongs_to(image) || nameless(image)).then_some(input));
         let path = config.path.display();
-        let Some(input) = matching.next() else {
+        let mut matching =
+            inputs.iter_mut().filter(|(image, _)| config.belongs_to(image) || nameless(image)).peekable();
+        if matching.peek().is_none() {
             return Err(Error::Usage {
                 what: format!("`{path}` belongs to none of the images given"),
                 help: Some("give the debug package of the same kernel and version".into()),
             });
-        };
-        if let Some(other) = &input.config {
-            return Err(Error::Usage {
-                what: format!("`{path}` and `{}` are for the same image", other.display()),
-                help: Some("give one of them".into()),
-            });
         }
-        input.config = Some(config.path);
+        for (_, taken) in matching {
+            match taken {
+                Some(other) if other.rank() == config.rank() => {
+                    return Err(Error::Usage {
+                        what: format!("`{}` and `{path}` are for the same image", other.path.display()),
+                        help: Some("give one of them".into()),
+                    });
+                }
+                Some(_) => {}
+                None => *taken = Some(config),
+            }
+        }
     }
-    Ok(inputs)
+    let path = |candidate: &Candidate| candidate.path.clone();
+    Ok(inputs
+        .into_iter()
+        .map(|(image, config)| Input { image: path(image), config: config.map(path) })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::fixture::{CONFIG, control, elf, package, tar};
+    use super::*;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+            let path = self.0.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        }
+
+        /// A package whose file name says nothing about it.
+        fn package(&self, name: &str, version: &str) -> PathBuf {
+            let control = control(&[("Package", name), ("Version", version)]);
+            let count = fs::read_dir(self.0.path()).unwrap().count();
+            self.file(&format!("download-{count}"), &package(&control, &tar(&[])))
+        }
+
+        /// Pairs as indexes into the list.
+        fn pairs(paths: &[&PathBuf]) -> Result<Vec<(usize, Option<usize>)>> {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).clone()).collect();
+            let index = |path: &PathBuf| paths.iter().position(|one| one == path).unwrap();
+            let inputs = pair(&paths)?;
+            Ok(inputs.iter().map(|input| (index(&input.image), input.config.as_ref().map(index))).collect())
+        }
+    }
+
+    fn files() -> Files {
+        Files(tempfile::tempdir().unwrap())
+    }
+
+    #[test]
+    fn files_are_told_apart_by_contents() {
+        let files = files();
+        assert_eq!(identify(&files.file("a.deb", &elf(&[]))).unwrap(), Kind::Elf);
+        assert_eq!(identify(&files.file("vmlinux", CONFIG.as_bytes())).unwrap(), Kind::Config);
+        assert_eq!(
+            identify(&files.file("config", b"Hello, world")).unwrap(),
+            Kind::Unknown("a text file".into())
+        );
+        let package = files.package("linux-image-6.1.0-50-amd64-dbg", "6.1.176-1");
+        assert!(
+            matches!(identify(&package).unwrap(), Kind::Package(package) if package.version == "6.1.176-1")
+        );
+        assert!(identify(&files.file("empty", b"")).is_err());
+        assert!(identify(files.0.path()).is_err());
+        assert!(identify(&files.file("cut", b"!<arch>\ndebian-binary")).is_err());
+    }
+
+    #[test]
+    fn packages_of_the_same_kernel_belong_together() {
+        let files = files();
+        let [cloud, generic, cloud_image, ubuntu, modules, lonely] = [
+            ("linux-image-6.1.0-50-cloud-amd64-dbg", "6.1.176-1"),
+            ("linux-image-6.1.0-50-amd64-dbg", "6.1.176-1"),
+            ("linux-image-6.1.0-50-cloud-amd64", "6.1.176-1"),
+            ("linux-image-unsigned-5.4.0-26-generic-dbgsym", "5.4.0-26.30"),
+            ("linux-modules-5.4.0-26-generic", "5.4.0-26.30"),
+            ("linux-image-6.1.0-50-cloud-amd64", "6.1.176-2"),
+        ]
+        .map(|(name, version)| files.package(name, version));
+        assert_eq!(
+            Files::pairs(&[&cloud_image, &generic, &modules, &cloud, &ubuntu]).unwrap(),
+            [(1, None), (3, Some(0)), (4, Some(2))]
+        );
+        let error = Files::pairs(&[&cloud, &generic, &lonely]).unwrap_err();
+        assert!(error.to_string().ends_with("belongs to none of the images given"), "{error}");
+        assert!(Files::pairs(&[&cloud, &lonely]).is_err());
+        let error = Files::pairs(&[&cloud, &cloud_image, &cloud_image]).unwrap_err();
+        assert!(error.to_string().ends_with("are for the same image"), "{error}");
+        // On its own it is opened, for the error that says which package to take.
+        assert_eq!(Files::pairs(&[&cloud_image]).unwrap(), [(0, None)]);
+        assert_eq!(Files::pairs(&[]).unwrap(), []);
+    }
+
+    #[test]
+    fn of_all_packages_of_a_kernel_the_one_with_the_config_is_taken() {
+        let files = files();
+        let [image, modules, base, debug] = [
+            "linux-image-7.2.12+deb14-cloud-amd64",
+            "linux-modules-7.2.12+deb14-cloud-amd64",
+            "linux-base-7.2.12+deb14-cloud-amd64",
+            "linux-image-7.2.12+deb14-cloud-amd64-dbg",
+        ]
+        .map(|name| files.package(name, "7.2.12-1"));
+        assert_eq!(Files::pairs(&[&image, &modules, &base, &debug]).unwrap(), [(3, Some(2))]);
+        let config = files.file("config-7.2.12+deb14-cloud-amd64", CONFIG.as_bytes());
+        assert_eq!(Files::pairs(&[&image, &debug, &config]).unwrap(), [(1, Some(2))]);
+    }
+
+    #[test]
+    fn plain_files_belong_together_by_name() {
+        let files = files();
+        let image = |name| files.file(name, &elf(&[]));
+        let config = |name| files.file(name, CONFIG.as_bytes());
+        let (a, b) = (image("vmlinux-6.1.0-50-amd64"), image("vmlinux-6.1.0-50-cloud-amd64"));
+        let (a_config, b_config) = (config("config-6.1.0-50-amd64"), config("config-6.1.0-50-cloud-amd64"));
+        assert_eq!(Files::pairs(&[&a, &b, &b_config, &a_config]).unwrap(), [(0, Some(3)), (1, Some(2))]);
+        let (nameless, nameless_config) = (image("vmlinux"), config(".config"));
+        assert_eq!(Files::pairs(&[&nameless_config, &a]).unwrap(), [(1, Some(0))]);
+        assert_eq!(Files::pairs(&[&a_config, &nameless]).unwrap(), [(1, Some(0))]);
+        assert!(Files::pairs(&[&a_config, &b]).is_err());
+        assert!(Files::pairs(&[&nameless_config, &a, &b]).is_err());
+    }
+
+    #[test]
+    fn names_of_packages() {
+        for (package, release) in [
+            ("linux-image-6.1.0-50-cloud-amd64-dbg", Some("6.1.0-50-cloud-amd64")),
+            ("linux-image-6.1.0-50-amd64-unsigned", Some("6.1.0-50-amd64")),
+            ("linux-image-unsigned-5.4.0-26-generic-dbgsym", Some("5.4.0-26-generic")),
+            ("linux-modules-extra-5.4.0-26-generic", Some("5.4.0-26-generic")),
+            ("linux-base-7.2.12+deb14-cloud-amd64", Some("7.2.12+deb14-cloud-amd64")),
+            ("linux-image-amd64-dbg", None),
+            ("linux-base", None),
+            ("linux-", None),
+            ("bash", None),
+            ("", None),
+        ] {
+            assert_eq!(release_of(package), release, "{package}");
+        }
+    }
 }

@@ -7,7 +7,8 @@
 use super::archive::Archive;
 use crate::error::{Error, Result};
 
-const BLOCK: usize = 512;
+/// Headers begin at multiples of this.
+pub const BLOCK: usize = 512;
 /// More members than this are refused. The largest kernel package has ten thousand.
 const MOST_MEMBERS: u32 = 1 << 20;
 /// A longer path than any system knows.
@@ -44,6 +45,20 @@ impl<'a> Tar<'a> {
     /// The archive, which after [`Tar::next`] is at the first byte of the member's data.
     pub fn archive(&mut self) -> &mut Archive<'a> {
         &mut self.archive
+    }
+
+    /// Where the next header is, as an offset in the archive.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Goes on at another header. Only archives of several xz blocks can go back.
+    pub fn jump(&mut self, position: u64) {
+        if let Archive::Blocks(blocks) = &mut self.archive {
+            blocks.seek(position);
+        }
+        self.next = position;
     }
 
     /// Goes to the next member, over what is left of the current one; `None` at the end.
@@ -125,6 +140,13 @@ impl<'a> Tar<'a> {
     }
 }
 
+/// Whether 512 bytes are a header: their checksum is right, and they name the format.
+#[must_use]
+pub fn is_header(block: &[u8]) -> bool {
+    let Ok(block) = <&[u8; BLOCK]>::try_from(block) else { return false };
+    block[257..].starts_with(b"ustar") && Header::parse(block).is_some()
+}
+
 struct Header {
     path: String,
     size: u64,
@@ -204,4 +226,89 @@ fn number(field: &[u8]) -> Option<u64> {
             .then(|| value.checked_mul(8))?
             .map(|value| value + u64::from(digit - b'0'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{member, promise, seal, tar};
+    use super::*;
+
+    fn list(archive: &[u8]) -> Result<Vec<Member>> {
+        let mut tar = Tar::new(Archive::stream(archive)?);
+        std::iter::from_fn(|| tar.next().transpose()).collect()
+    }
+
+    fn paths(archive: &[u8]) -> Vec<String> {
+        list(archive).unwrap().into_iter().map(|member| member.path).collect()
+    }
+
+    #[test]
+    fn long_names() {
+        let long = format!("./usr/lib/debug/{}/vmlinux", "x".repeat(300));
+        let pax = |path: &str| {
+            let record = format!(" path={path}\n");
+            // The length counts its own three digits.
+            format!("27 mtime=1350244992.02396011\n{}{record}", record.len() + 3).replacen("27", "29", 1)
+        };
+        let mut prefixed = <[u8; 512]>::try_from(member("vmlinux", b'0', b"")).unwrap();
+        prefixed[257..265].copy_from_slice(b"ustar\x0000");
+        prefixed[345..348].copy_from_slice(b"usr");
+        seal(&mut prefixed);
+        let archive = tar(&[
+            member("././@LongLink", b'L', format!("{long}\0").as_bytes()),
+            member("cut", b'0', b"1"),
+            member("pax", b'x', pax(&long).as_bytes()),
+            member("cut", b'0', b"22"),
+            member("global", b'g', pax("ignored").as_bytes()),
+            member("././@LongLink", b'K', b"target of a link\0"),
+            member("/short", b'2', b""),
+            prefixed.to_vec(),
+        ]);
+        assert_eq!(paths(&archive), [&long[2..], &long[2..], "short", "usr/vmlinux"]);
+        assert_eq!(list(&archive).unwrap()[1].size, 2);
+        assert!(!list(&archive).unwrap()[2].regular);
+    }
+
+    #[test]
+    fn sizes() {
+        let mut data = promise("binary", 1000);
+        data.resize(512 + 1024, 7);
+        let mut pax = member("pax", b'x', b"13 size=1000\n");
+        pax.extend(member("wrong size", b'0', b""));
+        pax.resize(pax.len() + 1024, 7);
+        let members = list(&tar(&[data, pax, member("last", b'0', b"")])).unwrap();
+        assert_eq!(members.iter().map(|member| member.size).collect::<Vec<_>>(), [1000, 1000, 0]);
+    }
+
+    #[test]
+    fn what_is_no_archive_is_an_error() {
+        let error = |archive: &[u8]| list(archive).unwrap_err().to_string();
+        assert_eq!(error(&[1; 1024]), "malformed tar at 0x0: no member header");
+        let mut flipped = tar(&[member("a", b'0', b"data")]);
+        flipped[3] ^= 1;
+        assert_eq!(error(&flipped), "malformed tar at 0x0: no member header");
+        assert_eq!(
+            error(&member("a", b'0', b"data")),
+            "truncated: tar archive needs bytes up to 0x600, the file ends at 0x400"
+        );
+        assert_eq!(
+            error(&tar(&[member("a", b'S', b"")])),
+            "malformed tar at 0x0: sparse members are not read"
+        );
+        assert!(list(&promise("name", u64::MAX)).is_err());
+        assert_eq!(
+            error(&tar(&[member("a", b'L', &vec![b'a'; 65 << 10])])),
+            "long name of 66560 bytes exceeds the limit of 65536 bytes"
+        );
+    }
+
+    #[test]
+    fn broken_pax_records_end_the_header() {
+        for record in
+            ["", "x path=a\n", "9999 path=a\n", "3 path=a\n", "0 \n", "5 abc\n", "99999999999999999999 "]
+        {
+            let archive = tar(&[member("pax", b'x', record.as_bytes()), member("name", b'0', b"")]);
+            assert_eq!(paths(&archive), ["name"], "{record:?}");
+        }
+    }
 }

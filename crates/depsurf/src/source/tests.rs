@@ -1,176 +1,13 @@
-//! Packages built here, small enough to be cut at every byte.
+//! From the bytes of packages to kernels.
 
-use std::io::Write;
 use std::ops::Range;
 
-use liblzma::stream::{Action, Check, Status, Stream};
-
+use super::fixture::{
+    CONFIG, CONTROL, PATH, ar, control, debug_tar, elf, gzip, member, noise, package, promise, tar, vmlinux,
+    xz_blocks, xz_even, zst,
+};
 use super::*;
 use crate::progress::Silent;
-
-/// A 64-bit little-endian ELF file with these sections: name, type, flags, contents.
-pub(super) fn elf(sections: &[(&str, u32, u64, &[u8])]) -> Vec<u8> {
-    let mut names = vec![0];
-    let mut file = vec![0; 64];
-    let mut headers = vec![[0u8; 64]];
-    let header = |name: usize, kind: u32, flags: u64, offset: usize, size: usize| {
-        let mut header = [0; 64];
-        header[0..4].copy_from_slice(&(name as u32).to_le_bytes());
-        header[4..8].copy_from_slice(&kind.to_le_bytes());
-        header[8..16].copy_from_slice(&flags.to_le_bytes());
-        header[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
-        header[32..40].copy_from_slice(&(size as u64).to_le_bytes());
-        header
-    };
-    for (name, kind, flags, data) in sections {
-        headers.push(header(names.len(), *kind, *flags, file.len(), data.len()));
-        names.extend(name.bytes().chain([0]));
-        file.extend_from_slice(data);
-    }
-    headers.push(header(names.len(), 3, 0, file.len(), names.len() + 10));
-    file.extend(names.into_iter().chain(*b".shstrtab\0"));
-    let table = file.len() as u64;
-    file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-    file[40..48].copy_from_slice(&table.to_le_bytes());
-    file[58..60].copy_from_slice(&64u16.to_le_bytes());
-    file[60..62].copy_from_slice(&(headers.len() as u16).to_le_bytes());
-    file[62..64].copy_from_slice(&(headers.len() as u16 - 1).to_le_bytes());
-    file.extend(headers.into_iter().flatten());
-    file
-}
-
-/// Bytes that do not compress to nothing, so that blocks are not all alike.
-pub(super) fn noise(length: usize, mut seed: u32) -> Vec<u8> {
-    std::iter::repeat_with(|| {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 28) as u8
-    })
-    .take(length)
-    .collect()
-}
-
-fn vmlinux() -> Vec<u8> {
-    elf(&[
-        (".text", 1, 2, &noise(3000, 1)),
-        (".rela.text", 4, 0, &noise(9000, 2)),
-        (".rela.dyn", 4, 2, &noise(500, 3)),
-        (".debug_info", 1, 0, &noise(5000, 4)),
-        (".debug_loclists", 1, 0, &noise(8000, 5)),
-        (".debug_str", 1, 0, &noise(700, 6)),
-    ])
-}
-
-fn octal(field: &mut [u8], value: u64) {
-    let digits = field.len() - 1;
-    field[..digits].copy_from_slice(format!("{value:0digits$o}").as_bytes());
-}
-
-pub(super) fn member(path: &str, kind: u8, data: &[u8]) -> Vec<u8> {
-    let mut header = [0; 512];
-    header[..path.len()].copy_from_slice(path.as_bytes());
-    octal(&mut header[124..136], data.len() as u64);
-    header[156] = kind;
-    header[257..265].copy_from_slice(b"ustar  \0");
-    seal(&mut header);
-    let mut member = header.to_vec();
-    member.extend_from_slice(data);
-    member.resize(member.len().next_multiple_of(512), 0);
-    member
-}
-
-/// Writes the checksum of a header.
-pub(super) fn seal(header: &mut [u8; 512]) {
-    header[148..156].fill(b' ');
-    let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
-    octal(&mut header[148..155], sum);
-    header[154] = 0;
-}
-
-pub(super) fn tar(members: &[Vec<u8>]) -> Vec<u8> {
-    let mut tar = members.concat();
-    tar.resize(tar.len() + 1024, 0);
-    tar
-}
-
-/// xz data whose blocks have these sizes, and a last one for the rest.
-pub(super) fn xz_blocks(data: &[u8], sizes: impl IntoIterator<Item = usize>) -> Vec<u8> {
-    let mut stream = Stream::new_easy_encoder(0, Check::Crc64).unwrap();
-    let mut out = Vec::with_capacity(data.len() + (64 << 10));
-    let mut rest = data;
-    let mut push = |mut input: &[u8], action| loop {
-        let before = stream.total_in();
-        let status = stream.process_vec(input, &mut out, action).unwrap();
-        input = &input[(stream.total_in() - before) as usize..];
-        if status == Status::StreamEnd {
-            break;
-        }
-        out.reserve(64 << 10);
-    };
-    for size in sizes {
-        let (block, behind) = rest.split_at(size.min(rest.len()));
-        rest = behind;
-        push(block, Action::FullFlush);
-    }
-    push(rest, Action::Finish);
-    out
-}
-
-fn xz_even(data: &[u8], block: usize) -> Vec<u8> {
-    xz_blocks(data, std::iter::repeat_n(block, data.len() / block))
-}
-
-pub(super) fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    writer.write_all(data).unwrap();
-    writer.finish().unwrap()
-}
-
-fn zst(data: &[u8]) -> Vec<u8> {
-    zstd::encode_all(data, 1).unwrap()
-}
-
-fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut archive = b"!<arch>\n".to_vec();
-    for (name, data) in members {
-        writeln!(archive, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, data.len()).unwrap();
-        archive.extend_from_slice(data);
-        if data.len() % 2 == 1 {
-            archive.push(b'\n');
-        }
-    }
-    archive
-}
-
-pub(super) const CONTROL: &str = "Package: linux-image-6.1.0-50-cloud-amd64-dbg\nSource: linux (6.1.176-1)\n\
-    Version: 6.1.176-1\nArchitecture: amd64\nMaintainer: Somebody\nDescription: words\n more words\n";
-
-/// A package with this control file and this data archive, packed already.
-pub(super) fn package(control: &str, data: &[u8]) -> Vec<u8> {
-    let control = tar(&[member("./", b'5', b""), member("./control", b'0', control.as_bytes())]);
-    ar(&[
-        ("debian-binary", b"2.0\n"),
-        ("control.tar", &xz_blocks(&control, [])),
-        // The name lies about the compression on purpose: only the contents count.
-        ("data.tar.bz2", data),
-    ])
-}
-
-const PATH: &str = "usr/lib/debug/boot/vmlinux-6.1.0-50-cloud-amd64";
-
-fn debug_tar() -> Vec<u8> {
-    tar(&[
-        member("./", b'5', b""),
-        member("./usr/lib/debug/boot/System.map-6.1.0-50-cloud-amd64", b'0', &noise(2000, 7)),
-        member("./vmlinux-link", b'2', b""),
-        member("./usr/share/vmlinux-gdb.py", b'0', b"print()"),
-        member(&format!("./{PATH}"), b'0', &vmlinux()),
-        member(
-            "./usr/lib/debug/lib/modules/6.1.0-50-cloud-amd64/kernel/fs/ext4/ext4.ko",
-            b'0',
-            &noise(4000, 8),
-        ),
-    ])
-}
 
 fn open_package(bytes: &[u8]) -> Result<Kernel> {
     open_bytes("linux.deb", bytes, &Silent)
@@ -257,5 +94,260 @@ fn a_cut_package_is_an_error_wherever_it_is_cut() {
         for length in 0..package.len() {
             assert!(open_package(&package[..length]).is_err(), "cut at {length} of {}", package.len());
         }
+    }
+}
+
+#[test]
+fn a_cut_stream_is_an_error_or_was_not_needed() {
+    let tar = debug_tar();
+    for (name, data) in [("zstd", zst(&tar)), ("gzip", gzip(&tar)), ("xz", xz_blocks(&tar, [])), ("tar", tar)]
+    {
+        let mut whole = 0;
+        for length in 0..data.len() {
+            match open_package(&package(CONTROL, &data[..length])) {
+                Err(_) => assert_eq!(whole, 0, "{name}: error at {length} behind the vmlinux"),
+                Ok(kernel) => {
+                    whole += 1;
+                    assert!(*kernel.vmlinux == vmlinux()[..], "{name}: cut at {length}");
+                }
+            }
+        }
+        // What is behind the vmlinux is not looked at, but the index of xz is at the end, and so little
+        // is a single unit for zstd.
+        assert_eq!(whole > 0, matches!(name, "gzip" | "tar"), "{name}");
+    }
+}
+
+#[test]
+fn damage_in_a_wanted_block_is_found() {
+    let data = xz_even(&debug_tar(), 4000);
+    let mut errors = 0;
+    for at in (0..data.len()).step_by(13) {
+        let mut damaged = data.clone();
+        damaged[at] ^= 0x10;
+        match open_package(&package(CONTROL, &damaged)) {
+            Err(_) => errors += 1,
+            Ok(kernel) => {
+                for (index, section) in sections().into_iter().enumerate() {
+                    // The last section ends in the middle of a block, which is decoded no further and so
+                    // not verified.
+                    if index != 5
+                        && let Ok(bytes) = kernel.vmlinux.get(section.clone())
+                    {
+                        assert!(
+                            bytes == &vmlinux()[section.start as usize..section.end as usize],
+                            "{at}: {index}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(errors > data.len() / 13 / 2, "{errors} errors");
+}
+
+#[test]
+fn a_package_without_vmlinux_names_the_one_that_has_it() {
+    let help = |fields: &[(&str, &str)]| {
+        let tar = tar(&[member("./boot/vmlinuz-6.1.0-50-cloud-amd64", b'0', b"MZ")]);
+        let error = open_package(&package(&control(fields), &gzip(&tar))).unwrap_err();
+        assert_eq!(error.to_string(), "linux.deb: no vmlinux in the package");
+        error.help().unwrap()
+    };
+    assert_eq!(
+        help(&[("Package", "linux-image-6.1.0-50-cloud-amd64")]),
+        "the debug package `linux-image-6.1.0-50-cloud-amd64-dbg` has it"
+    );
+    assert_eq!(
+        help(&[
+            ("Package", "linux-modules-5.4.0-26-generic"),
+            ("Maintainer", "Kernel Team <kernel-team@lists.ubuntu.com>")
+        ]),
+        "the debug package `linux-image-unsigned-5.4.0-26-generic-dbgsym` has it"
+    );
+    assert_eq!(
+        help(&[
+            ("Package", "linux-image-amd64"),
+            ("Depends", "initramfs, linux-image-6.1.0-50-amd64 (= 6.1.176-1)")
+        ]),
+        "the debug package `linux-image-6.1.0-50-amd64-dbg` has it"
+    );
+    assert!(help(&[("Package", "bash")]).contains("linux-image-*-dbg"));
+}
+
+#[test]
+fn a_vmlinux_that_is_no_elf_file_is_named() {
+    let tar = tar(&[member("./usr/lib/debug/boot/vmlinux-6.1.0", b'0', b"#!/bin/sh\n")]);
+    let error = open_package(&package(CONTROL, &tar)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "linux.deb: malformed package at `usr/lib/debug/boot/vmlinux-6.1.0`: not an ELF file"
+    );
+}
+
+#[test]
+fn what_is_no_package_is_described() {
+    let error = |bytes: &[u8]| open_bytes("x", bytes, &Silent).unwrap_err().to_string();
+    assert_eq!(error(b""), "x: not a kernel image or package: an empty file");
+    assert_eq!(error(b"Hello, world\n"), "x: not a kernel image or package: a text file");
+    assert_eq!(error(&gzip(&vmlinux())), "x: not a kernel image or package: gzip data");
+    assert_eq!(
+        error(&ar(&[("lib.o", b"\x7fELF")])),
+        "x: not a kernel image or package: an ar archive that does not begin with `debian-binary` 2.x"
+    );
+    assert_eq!(
+        error(&package("Package: a\nVersion: 1\n", b"")),
+        "x: malformed package at `control`: no field `Architecture`"
+    );
+}
+
+#[test]
+fn sizes_are_refused_before_memory_is_taken() {
+    let error = |data: &[Vec<u8>]| match open_package(&package(CONTROL, &gzip(&data.concat()))).unwrap_err() {
+        Error::In { source, .. } => *source,
+        other => other,
+    };
+    let mut vmlinux = promise("vmlinux", (8 << 30) + 1);
+    vmlinux.extend(elf(&[]));
+    assert!(matches!(error(&[vmlinux]), Error::In { source, .. } if matches!(*source, Error::Limit { .. })));
+    assert!(matches!(error(&[promise("boot/config-6.1", (16 << 20) + 1)]), Error::Limit { .. }));
+    assert!(matches!(error(&[promise("a", u64::MAX)]), Error::Malformed { .. }));
+    assert!(matches!(error(&[promise("a", 1 << 62)]), Error::Truncated { .. }));
+
+    let control = [promise("control", (4 << 20) + 1)].concat();
+    let package = ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", b"")]);
+    let error = open_package(&package).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "linux.deb: control.tar: `control` of 4194305 bytes exceeds the limit of 4194304 bytes"
+    );
+}
+
+#[test]
+fn a_config_in_front_of_the_vmlinux_is_taken() {
+    let config = |path: &str| {
+        let tar = tar(&[
+            member("boot/config-5.4.0-26-generic", b'0', b"no config at all"),
+            member(path, b'0', CONFIG.as_bytes()),
+            member("vmlinux", b'0', &vmlinux()),
+        ]);
+        open_package(&package(CONTROL, &tar)).unwrap().config
+    };
+    let found = config("./boot/config-6.1.0-50-cloud-amd64").unwrap();
+    assert_eq!(found.text, CONFIG);
+    assert_eq!(found.origin.release(), Some("6.1.0-50-cloud-amd64"));
+    assert_eq!(config("usr/lib/modules/7.2.12+deb14/config").unwrap().origin.release(), Some("7.2.12+deb14"));
+    assert_eq!(config("usr/src/linux-headers-6.1/.config").unwrap().origin.release(), Some("6.1"));
+    assert_eq!(config("etc/config"), None);
+}
+
+#[test]
+fn configs_are_read_from_packages_and_files() {
+    let plain = read_config_bytes("config-6.1.0-50-cloud-amd64", CONFIG.as_bytes()).unwrap();
+    assert_eq!((plain.text.as_str(), plain.origin.release()), (CONFIG, Some("6.1.0-50-cloud-amd64")));
+    assert_eq!(read_config_bytes("config.gz", &gzip(CONFIG.as_bytes())).unwrap().text, CONFIG);
+
+    let tar_of = |path| tar(&[member("./boot/", b'5', b""), member(path, b'0', CONFIG.as_bytes())]);
+    let image = control(&[("Package", "linux-image-6.1.0-50-cloud-amd64")]);
+    let bytes = package(&image, &zst(&tar_of("./boot/config-6.1.0-50-cloud-amd64")));
+    let config = read_config_bytes("image.deb", &bytes).unwrap();
+    assert_eq!(config.origin.member.as_deref(), Some("boot/config-6.1.0-50-cloud-amd64"));
+    assert_eq!(config.text, CONFIG);
+
+    let error = read_config_bytes("x", b"CONFI").unwrap_err();
+    assert_eq!(error.to_string(), "x: not a kernel config: a file of a few bytes");
+    let error = read_config_bytes("x", &vec![b'#'; (16 << 20) + 1]).unwrap_err();
+    assert_eq!(error.to_string(), "x: kernel config exceeds the limit of 16 MiB");
+}
+
+#[test]
+fn a_package_without_config_names_the_one_that_has_it() {
+    // Debian since 7.2: the image package has hardly more than dependencies.
+    let image = control(&[
+        ("Package", "linux-image-7.2.12+deb14-cloud-amd64"),
+        (
+            "Depends",
+            "dracut | initramfs-tools (>= 0.120+deb8u2), linux-modules-7.2.12+deb14-cloud-amd64 (= 7.2.12-1),\n \
+             linux-base (>= 4.3~), linux-base-7.2.12+deb14-cloud-amd64 (= 7.2.12-1)",
+        ),
+    ]);
+    let error = read_config_bytes("x.deb", &package(&image, &tar(&[]))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "x.deb: no kernel config in package `linux-image-7.2.12+deb14-cloud-amd64`"
+    );
+    assert_eq!(
+        error.help().unwrap(),
+        "look in `linux-base-7.2.12+deb14-cloud-amd64` or `linux-modules-7.2.12+deb14-cloud-amd64`"
+    );
+}
+
+#[test]
+fn a_config_of_another_kernel_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("vmlinux-6.1.0-50-cloud-amd64");
+    std::fs::write(&image, vmlinux()).unwrap();
+    let open_with = |name: &str| {
+        let config = directory.path().join(name);
+        std::fs::write(&config, CONFIG).unwrap();
+        open(&image, &Options { config: Some(config) }, &Silent)
+    };
+    let kernel = open_with("config-6.1.0-50-cloud-amd64").unwrap();
+    assert!(*kernel.vmlinux == vmlinux()[..]);
+    assert_eq!(kernel.config.unwrap().text, CONFIG);
+    assert!(open_with("my.config").is_ok());
+    assert_eq!(
+        open_with("config-6.1.0-49-cloud-amd64").unwrap_err().to_string(),
+        "the config in `config-6.1.0-49-cloud-amd64` is for `6.1.0-49-cloud-amd64`, the image for `6.1.0-50-cloud-amd64`"
+    );
+}
+
+/// The whole way on a package of a distribution: the sections of the decoded image are those of the
+/// image decoded from front to back.
+#[test]
+fn a_real_package_has_the_sections_it_has_as_a_stream() {
+    let Some(path) = std::env::var_os("DEPSURF_TEST_DEB").map(PathBuf::from) else {
+        #[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
+        {
+            eprintln!("SKIPPED: set DEPSURF_TEST_DEB to a debug package to run this test");
+        }
+        return;
+    };
+    let kernel = open(&path, &Options::default(), &Silent).unwrap();
+    let member = kernel.origin.member.unwrap();
+    let bytes = Bytes::map(&path).unwrap();
+    let data = ar::members(&bytes).unwrap().pop().unwrap().data;
+    let mut files = tar::Tar::new(Archive::stream(data).unwrap());
+    let found = std::iter::from_fn(|| files.next().unwrap()).find(|one| one.path == member).unwrap();
+    assert_eq!(found.size, kernel.vmlinux.len() as u64);
+    let (mut chunk, mut at, mut compared) = (vec![0; 4096], 0, 0);
+    while at < found.size {
+        let length = (found.size - at).min(4096);
+        files.archive().read_exact(&mut chunk[..length as usize], "vmlinux").unwrap();
+        if let Ok(bytes) = kernel.vmlinux.get(at..at + length) {
+            assert!(bytes == &chunk[..length as usize], "differs in {at:#x}..{:#x}", at + length);
+            compared += length;
+        }
+        at += length;
+    }
+    assert!(compared > kernel.vmlinux.present_len() * 99 / 100);
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_packages_do_not_panic(
+        changes in proptest::collection::vec((0usize..1 << 16, proptest::num::u8::ANY), 1..4),
+        kind in 0usize..3,
+    ) {
+        static PACKAGES: std::sync::LazyLock<[Vec<u8>; 3]> = std::sync::LazyLock::new(|| {
+            [xz_even(&debug_tar(), 4000), gzip(&debug_tar()), debug_tar()].map(|data| package(CONTROL, &data))
+        });
+        let mut bytes = PACKAGES[kind].clone();
+        for (at, value) in changes {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        let _ = open_package(&bytes);
+        let _ = read_config_bytes("x", &bytes);
     }
 }

@@ -48,7 +48,7 @@ impl Block {
         self.offset + self.size
     }
 
-    /// Compressed size: how long decoding takes is nearly proportional to it.
+    /// Compressed size in bytes.
     #[must_use]
     pub fn packed(&self) -> usize {
         self.packed
@@ -321,4 +321,96 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{noise, xz_blocks, xz_even};
+    use super::*;
+
+    fn decode(data: &[u8]) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        // Backwards, to show that the order does not matter.
+        for block in blocks(data)?.iter().rev() {
+            let mut bytes = vec![0; block.size as usize];
+            let mut decoder = Decoder::new(data, block)?;
+            let (first, rest) = bytes.split_at_mut(block.size as usize / 3);
+            decoder.read(first)?;
+            decoder.read(rest)?;
+            out.splice(0..0, bytes);
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn blocks_of_several_streams_decode_in_any_order() {
+        let plain = noise(50_000, 3);
+        let empty = xz_blocks(&[], []);
+        let data = [
+            empty.clone(),
+            xz_even(&plain[..20_000], 3000),
+            vec![0; 12],
+            xz_blocks(&plain[20_000..40_000], [1, 0, 7]),
+            empty,
+            vec![0; 4],
+            xz_blocks(&plain[40_000..], []),
+            vec![0; 400],
+        ]
+        .concat();
+        assert!(decode(&data).unwrap() == plain);
+        let blocks = blocks(&data).unwrap();
+        assert!(blocks.windows(2).all(|pair| pair[0].end() == pair[1].offset));
+        assert_eq!(blocks.last().unwrap().end(), 50_000);
+    }
+
+    #[test]
+    fn cut_or_changed_anywhere_it_is_an_error() {
+        let data = [xz_even(&noise(3000, 4), 1000), xz_blocks(&noise(500, 5), [])].concat();
+        let plain = decode(&data).unwrap();
+        for length in 1..data.len() {
+            // Cut between the streams it is a file of one stream.
+            let whole = decode(&data[..length]);
+            assert!(whole.is_err() || whole.unwrap().len() == 3000, "cut at {length}");
+        }
+        for at in 0..data.len() {
+            let mut data = data.clone();
+            data[at] ^= 4;
+            if let Ok(decoded) = decode(&data) {
+                panic!("changed at {at}: {}", decoded == plain);
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_in_the_index_must_be_true() {
+        let data = xz_blocks(&noise(3000, 4), []);
+        let [block] = &blocks(&data).unwrap()[..] else { panic!("one block") };
+        let all = |block: &Block| {
+            let mut decoder = Decoder::new(&data, block)?;
+            decoder.skip(block.size)
+        };
+        assert!(all(block).is_ok());
+        for size in [0, 1, 2999, 3001, 1 << 40] {
+            let error = all(&Block { size, ..block.clone() });
+            // An empty block has nothing to read, so nothing is found out about it.
+            assert_eq!(error.is_err(), size != 0, "{size}");
+        }
+        assert!(all(&Block { packed: block.packed / 2, ..block.clone() }).is_err());
+        assert!(all(&Block { start: block.start + 4, ..block.clone() }).is_err());
+    }
+
+    #[test]
+    fn too_much_memory_is_refused() {
+        let mut options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+        options.dict_size(512 << 20);
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options);
+        let mut block = xz_blocks(&noise(3000, 4), []);
+        // The dictionary size of LZMA2 is one byte of the block's header (§5.3.1), which has a checksum.
+        block[12 + 4] = 34;
+        let crc = crc32(&block[12..20]);
+        block[20..24].copy_from_slice(&crc.to_le_bytes());
+        let error = decode(&block).unwrap_err();
+        assert_eq!(error.to_string(), "memory for decoding the xz block at 0xc exceeds the limit of 256 MiB");
+    }
 }
