@@ -14,6 +14,7 @@ pub mod function;
 pub(crate) mod index;
 pub mod kfunc;
 pub mod lsm;
+pub mod meaning;
 pub mod meta;
 pub mod record;
 pub mod set;
