@@ -115,8 +115,7 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
         }
     }
     let mut symbols = Vec::with_capacity(symtab.len());
-    // Entry 0 is reserved and no symbol (gABI, "Symbol Table").
-    for (index, symbol) in symtab.symbols().iter().enumerate().skip(1) {
+    for (index, symbol) in symtab.symbols().iter().enumerate() {
         let at = |error: object::read::Error| {
             Error::malformed("ELF", format!("symbol {index}"), error.to_string())
         };

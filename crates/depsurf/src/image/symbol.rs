@@ -127,7 +127,8 @@ impl<'a> SymbolTable<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// All symbols in the order of `.symtab`, without its reserved first entry.
+    /// All symbols in the order of `.symtab`. The first is the reserved null entry, so that an index here is
+    /// the index that relocations and other tools use.
     #[must_use]
     pub fn symbols(&self) -> &[Symbol<'a>] {
         &self.symbols.symbols

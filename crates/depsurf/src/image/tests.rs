@@ -105,10 +105,10 @@ fn ignores_the_relocations_of_emit_relocs() {
 fn finds_symbols_by_name_and_address() {
     let bytes = kernel(Machine::X86_64, Target::LE64, false).build();
     let image = Image::parse(&bytes).unwrap();
-    assert_eq!(image.symbols().len(), 11);
-    assert_eq!(image.symbols()[0].name, b"a.c");
+    assert_eq!(image.symbols().len(), 12);
+    assert_eq!(image.symbols()[1].name, b"a.c");
     let twins: Vec<_> = image.symbols_named("twin").map(|(index, symbol)| (index, symbol.address)).collect();
-    assert_eq!(twins, [(2, TEXT + 16), (3, TEXT + 32), (5, TEXT + 56)]);
+    assert_eq!(twins, [(3, TEXT + 16), (4, TEXT + 32), (6, TEXT + 56)]);
     assert_eq!(image.address_of("twin"), Some(TEXT + 32), "the global one");
     assert!(image.symbol("twi").is_none());
     let at: Vec<_> = image.symbols_at(TEXT + 32).map(|(_, symbol)| symbol.text()).collect();
@@ -265,16 +265,11 @@ fn wrong_bytes_never_panic() {
 
 #[test]
 fn header_fields_that_lie_are_errors() {
-    let lies: [(&str, fn(&mut Elf)); 4] = [
-        ("truncated", |elf| _ = elf.claim_section_count(9999)),
-        ("truncated", |elf| _ = elf.claim_section_table(1 << 40)),
-        ("malformed ELF", |elf| _ = elf.claim_name_table(77)),
-        ("truncated", |elf| _ = elf.section(Section::debug(".debug_info", [0; 4]).claim_size(1 << 50))),
-    ];
-    for (want, lie) in lies {
-        let mut elf = kernel(Machine::X86_64, Target::LE64, false);
-        lie(&mut elf);
-        let error = error_of(&elf.build());
-        assert!(error.starts_with(want), "{error}");
-    }
+    let good = kernel(Machine::X86_64, Target::LE64, false);
+    let error = |elf: &mut Elf| error_of(&elf.build());
+    assert!(error(good.clone().claim_section_count(9999)).starts_with("truncated: section headers"));
+    assert!(error(good.clone().claim_section_table(1 << 40)).starts_with("truncated: section headers"));
+    assert!(error(good.clone().claim_name_table(77)).starts_with("malformed ELF"));
+    let long = Section::debug(".debug_info", [0; 4]).claim_size(1 << 50);
+    assert!(error(good.clone().section(long)).starts_with("truncated: section 8"));
 }
