@@ -21,7 +21,7 @@ use object::Endianness;
 
 pub use self::arch::Machine;
 pub use self::section::Section;
-pub use self::symbol::Symbol;
+pub use self::symbol::{ByAddress, Symbol};
 
 use self::relocation::Relocations;
 use self::symbol::SymbolTable;

@@ -61,6 +61,40 @@ impl<'a> Symbol<'a> {
     }
 }
 
+/// The named symbols that have an address, by address, those of one address in table order.
+#[derive(Debug)]
+pub struct ByAddress {
+    /// Addresses on their own, so that a search touches little memory.
+    addresses: Vec<u64>,
+    indices: Vec<u32>,
+}
+
+impl ByAddress {
+    /// Indices of the symbols, by address.
+    #[must_use]
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    /// Place in [`ByAddress::indices`] of the first symbol at or behind an address.
+    #[must_use]
+    pub fn place_of(&self, address: u64) -> usize {
+        self.addresses.partition_point(|&other| other < address)
+    }
+
+    /// Indices of the symbols in a range of addresses.
+    #[must_use]
+    pub fn within(&self, range: &Range<u64>) -> &[u32] {
+        let (start, end) = (self.place_of(range.start), self.place_of(range.end));
+        self.indices.get(start..end).unwrap_or_default()
+    }
+
+    /// The first address of a symbol behind an address.
+    fn next_address(&self, address: u64) -> Option<u64> {
+        self.addresses.get(self.place_of(address.checked_add(1)?)).copied()
+    }
+}
+
 /// All symbols and their indices.
 pub(super) struct SymbolTable<'a> {
     symbols: Vec<Symbol<'a>>,
@@ -68,8 +102,8 @@ pub(super) struct SymbolTable<'a> {
     by_name: HashTable<u32>,
     /// For each symbol the next one of its name; its own index for the last.
     next: Vec<u32>,
-    /// Located symbols by address, those of one address in table order. Made on first use.
-    by_address: OnceLock<Vec<u32>>,
+    /// Made on first use.
+    by_address: OnceLock<ByAddress>,
     hasher: FixedState,
 }
 
@@ -113,7 +147,7 @@ impl<'a> SymbolTable<'a> {
         self.by_name.find(state.finish(), |&index| self.symbols[index as usize].name == name).copied()
     }
 
-    fn by_address(&self) -> &[u32] {
+    fn by_address(&self) -> &ByAddress {
         self.by_address.get_or_init(|| {
             let mut order: Vec<(u64, u32)> = (0u32..)
                 .zip(&self.symbols)
@@ -121,7 +155,8 @@ impl<'a> SymbolTable<'a> {
                 .map(|(index, symbol)| (symbol.address, index))
                 .collect();
             order.sort_unstable();
-            order.into_iter().map(|(_, index)| index).collect()
+            let (addresses, indices) = order.into_iter().unzip();
+            ByAddress { addresses, indices }
         })
     }
 }
@@ -167,20 +202,16 @@ impl<'a> Image<'a> {
         (range.start <= range.end).then_some(range)
     }
 
-    /// Indices of the named symbols that have an address, by address, then in the order of `.symtab`.
+    /// The named symbols that have an address, by address.
     #[must_use]
-    pub fn symbols_by_address(&self) -> &[u32] {
+    pub fn symbols_by_address(&self) -> &ByAddress {
         self.symbols.by_address()
     }
 
     /// The symbols at exactly an address, in the order of `.symtab`.
     pub fn symbols_at(&self, address: u64) -> impl Iterator<Item = (u32, &Symbol<'a>)> {
-        let order = self.symbols.by_address();
-        let start = order.partition_point(|&index| self.symbols()[index as usize].address < address);
-        order[start..]
-            .iter()
-            .map(|&index| (index, &self.symbols()[index as usize]))
-            .take_while(move |(_, symbol)| symbol.address == address)
+        let found = self.symbols.by_address().within(&(address..address.saturating_add(1)));
+        found.iter().map(|&index| (index, &self.symbols()[index as usize]))
     }
 
     /// The end of a symbol: by its size, or, where assembly gives none, the next symbol's address or the end of
@@ -192,11 +223,7 @@ impl<'a> Image<'a> {
         }
         let section_end =
             self.section_at(symbol.section).map_or(symbol.address, |section| section.addresses().end);
-        let order = self.symbols.by_address();
-        let next = order.partition_point(|&index| self.symbols()[index as usize].address <= symbol.address);
-        order
-            .get(next)
-            .map_or(section_end, |&index| self.symbols()[index as usize].address.min(section_end))
-            .max(symbol.address)
+        let next = self.symbols.by_address().next_address(symbol.address);
+        next.map_or(section_end, |next| next.min(section_end)).max(symbol.address)
     }
 }

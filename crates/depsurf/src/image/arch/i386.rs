@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::Machine;
+use super::{ENTRY, Machine};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,4 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_386_RELATIVE.0,
     absolute_relocation: elf::R_386_32.0,
+    uname_words: &["686", "i386", "i686"],
+    // arch/x86/kernel/kprobes/core.c
+    no_probe_areas: &[ENTRY],
 };

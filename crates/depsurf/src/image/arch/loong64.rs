@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::Machine;
+use super::{IRQ_ENTRY, Machine};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,4 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_LARCH_RELATIVE.0,
     absolute_relocation: elf::R_LARCH_64.0,
+    uname_words: &["loong64", "loongarch64"],
+    // arch/loongarch/kernel/kprobes.c
+    no_probe_areas: &[IRQ_ENTRY],
 };

@@ -31,7 +31,17 @@ pub struct Machine {
     pub relative_relocation: u32,
     /// The relocation of a whole word against a symbol.
     pub absolute_relocation: u32,
+    /// Words for the architecture at the end of `uname -r`, in any distribution's spelling.
+    pub uname_words: &'static [&'static str],
+    /// Start and stop symbols of code that the architecture's `arch_populate_kprobe_blacklist` or
+    /// `arch_within_kprobe_blacklist` puts on the kprobe blacklist, beside what every architecture has there.
+    pub no_probe_areas: &'static [(&'static str, &'static str)],
 }
+
+/// Interrupt entry code, as the linker script of every architecture bounds it.
+const IRQ_ENTRY: (&str, &str) = ("__irqentry_text_start", "__irqentry_text_end");
+/// System call and exception entry code, where an architecture gives it a section of its own.
+const ENTRY: (&str, &str) = ("__entry_text_start", "__entry_text_end");
 
 /// All architectures that have a name.
 static MACHINES: [&Machine; 9] = [

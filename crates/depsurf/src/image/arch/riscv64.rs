@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::Machine;
+use super::{IRQ_ENTRY, Machine};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,4 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_RISCV_RELATIVE.0,
     absolute_relocation: elf::R_RISCV_64.0,
+    uname_words: &["riscv64"],
+    // arch/riscv/kernel/probes/kprobes.c
+    no_probe_areas: &[IRQ_ENTRY],
 };

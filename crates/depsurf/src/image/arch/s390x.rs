@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::Machine;
+use super::{IRQ_ENTRY, Machine};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,4 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: true,
     relative_relocation: elf::R_390_RELATIVE.0,
     absolute_relocation: elf::R_390_64.0,
+    uname_words: &["s390x"],
+    // arch/s390/kernel/kprobes.c
+    no_probe_areas: &[IRQ_ENTRY],
 };

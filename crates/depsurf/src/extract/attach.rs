@@ -1,0 +1,252 @@
+//! What the image tells about attaching to each of its symbols: ftrace sites, the kprobe blacklist, init code,
+//! exports, the error-injection list. Read from the tables that the kernel itself reads at boot, by its own logic.
+//!
+//! A bit says what holds for the symbol; whether a missing bit means "no" is told by the evidence of the same fact.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::image::{ByAddress, Image, Symbol};
+use crate::note::Notes;
+use crate::surface::meta::{Evidence, Fact};
+use crate::surface::record::{
+    ATTACH_BLACKLIST, ATTACH_ENTRY, ATTACH_ERROR_INJECTION, ATTACH_EXPORTED, ATTACH_EXPORTED_GPL,
+    ATTACH_FTRACE, ATTACH_INIT, ATTACH_KPROBES_TEXT, ATTACH_NOINSTR,
+};
+use crate::surface::symbol::base_name;
+
+/// `record::ATTACH_*` bits of every symbol, and which of them could be read.
+#[derive(Debug)]
+pub struct Attach {
+    bits: Vec<u32>,
+    /// Evidence for the facts behind the bits.
+    pub evidence: Vec<(Fact, Evidence)>,
+}
+
+impl Attach {
+    /// The bits of the symbol at an index of `.symtab`.
+    #[must_use]
+    pub fn bits(&self, symbol: usize) -> u32 {
+        self.bits.get(symbol).copied().unwrap_or(0)
+    }
+}
+
+/// Bytes that may lie between an ftrace site and the function behind it: arm64 and riscv64 with
+/// `CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS` place two words before the entry, x86 pads with at most 16 bytes.
+const SITE_BEFORE_ENTRY: u64 = 16;
+
+/// Reads all tables. A table that cannot be read is unknown, and a note.
+pub fn read(image: &Image<'_>, notes: &mut Notes) -> Attach {
+    let mut reader =
+        Reader { image, order: image.symbols_by_address(), bits: vec![0; image.symbols().len()] };
+    let mut evidence = Vec::new();
+    let mut read = |fact, what: &'static str, result: Result<Evidence>| {
+        let read = result.unwrap_or_else(|error| {
+            notes.lost("attach-table", || format!("cannot read {what}: {error}"), || what.to_owned());
+            Evidence::unknown(error.to_string())
+        });
+        evidence.push((fact, read));
+    };
+    read(Fact::FtraceSites, "the list of ftrace sites", reader.ftrace_sites());
+    read(Fact::KprobeBlacklist, "the kprobe blacklist", reader.kprobe_blacklist());
+    read(Fact::Exports, "the list of exports", reader.exports());
+    read(Fact::ErrorInjection, "the error-injection list", reader.error_injection());
+    reader.init_text();
+    Attach { bits: reader.bits, evidence }
+}
+
+struct Reader<'a, 'i> {
+    image: &'a Image<'i>,
+    order: &'a ByAddress,
+    bits: Vec<u32>,
+}
+
+impl<'i> Reader<'_, 'i> {
+    fn symbol(&self, index: u32) -> &Symbol<'i> {
+        &self.image.symbols()[index as usize]
+    }
+
+    /// Sets a bit for all symbols in a range.
+    fn mark_range(&mut self, range: &Range<u64>, bit: u32) {
+        for &index in self.order.within(range) {
+            self.bits[index as usize] |= bit;
+        }
+    }
+
+    /// Sets a bit for all symbols at an address.
+    fn mark_at(&mut self, address: u64, bit: u32) {
+        self.mark_range(&(address..address.saturating_add(1)), bit);
+    }
+
+    /// The address of the function that a place in its code belongs to.
+    fn function_at(&self, address: u64) -> Option<u64> {
+        let (before, behind) = self.order.indices().split_at(self.order.place_of(address.checked_add(1)?));
+        // Labels inside a function are symbols too: look past them, but not through the whole image.
+        let inside = before.iter().rev().take(64).map(|&index| self.symbol(index)).find(|symbol| {
+            symbol.is_function() && (symbol.address == address || address < self.image.symbol_end(symbol))
+        });
+        if let Some(function) = inside {
+            return Some(function.address);
+        }
+        let next = behind.iter().map(|&index| self.symbol(index)).find(|symbol| symbol.is_function())?;
+        (next.address - address <= SITE_BEFORE_ENTRY).then_some(next.address)
+    }
+
+    /// `__start_mcount_loc`..`__stop_mcount_loc`: one pointer per site, which lies in its function or in the
+    /// padding before it. Zeros are sites of overridden weak functions, which `scripts/sorttable.c` removed.
+    fn ftrace_sites(&mut self) -> Result<Evidence> {
+        const SECTION: &str = "__patchable_function_entries";
+        let (range, source) = match self.image.between("__start_mcount_loc", "__stop_mcount_loc") {
+            Some(range) => (range, "__start_mcount_loc"),
+            None => match self.image.section(SECTION) {
+                Some(section) => (section.addresses(), SECTION),
+                None => {
+                    return Ok(Evidence::unknown(
+                        "there is no `__start_mcount_loc`: the kernel was built without function tracing",
+                    ));
+                }
+            },
+        };
+        for site in self.image.pointers(range)? {
+            if site == 0 {
+                continue;
+            }
+            if let Some(function) = self.function_at(site) {
+                self.mark_at(function, ATTACH_FTRACE);
+            }
+        }
+        Ok(Evidence::known(source))
+    }
+
+    /// What `populate_kprobe_blacklist` (`kernel/kprobes.c`) puts together: a list of functions, the sections for
+    /// `__kprobes` and `noinstr`, what the architecture adds; and, as `within_kprobe_blacklist` has it,
+    /// the compiler's clones and parts of all these.
+    fn kprobe_blacklist(&mut self) -> Result<Evidence> {
+        let areas = [
+            (("__kprobes_text_start", "__kprobes_text_end"), ATTACH_KPROBES_TEXT),
+            (("__noinstr_text_start", "__noinstr_text_end"), ATTACH_NOINSTR),
+        ];
+        let entry = self.image.machine().no_probe_areas.iter().map(|&area| (area, ATTACH_ENTRY));
+        for ((start, stop), bit) in areas.into_iter().chain(entry) {
+            if let Some(range) = self.image.between(start, stop) {
+                self.mark_range(&range, bit);
+            }
+        }
+        let Some(list) = self.image.between("__start_kprobe_blacklist", "__stop_kprobe_blacklist") else {
+            return Ok(Evidence::unknown(
+                "there is no `__start_kprobe_blacklist`: the kernel was built without kprobes",
+            ));
+        };
+        for function in self.image.pointers(list)? {
+            // On ppc64 with function descriptors the entry would be a descriptor; ppc64el has none.
+            self.mark_at(function, ATTACH_BLACKLIST);
+        }
+        self.blacklist_derived();
+        Ok(Evidence::known("__start_kprobe_blacklist"))
+    }
+
+    /// Code that the compiler derived from a blacklisted function, such as `NAME.cold`.
+    fn blacklist_derived(&mut self) {
+        const REFUSED: u32 = ATTACH_BLACKLIST | ATTACH_KPROBES_TEXT | ATTACH_NOINSTR | ATTACH_ENTRY;
+        for index in 0..self.bits.len() {
+            let symbol = &self.image.symbols()[index];
+            if !symbol.is_function() || self.bits[index] & REFUSED != 0 || !symbol.name.contains(&b'.') {
+                continue;
+            }
+            let base = base_name(symbol.text());
+            if base.len() == symbol.name.len() {
+                continue;
+            }
+            // The kernel takes the first of several in its own symbol table, which is sorted by address.
+            let first = self
+                .image
+                .symbols_named(base)
+                .filter(|(_, base)| base.is_located())
+                .min_by_key(|(_, base)| base.address);
+            if first.is_some_and(|(base, _)| self.bits[base as usize] & REFUSED != 0) {
+                self.bits[index] |= ATTACH_BLACKLIST;
+            }
+        }
+    }
+
+    /// Code that is freed after boot: init and exit functions of what is built in.
+    fn init_text(&mut self) {
+        let bounds = [("_sinittext", "_einittext"), ("__init_begin", "__init_end")];
+        let ranges: Vec<Range<u64>> =
+            bounds.iter().filter_map(|(start, stop)| self.image.between(start, stop)).collect();
+        let sections: Vec<Range<u64>> = self
+            .image
+            .sections()
+            .iter()
+            .filter(|section| section.is_mapped() && section.is_executable())
+            .map(|section| section.addresses())
+            .collect();
+        for code in sections {
+            for range in &ranges {
+                let inside = code.start.max(range.start)..code.end.min(range.end);
+                if !inside.is_empty() {
+                    self.mark_range(&inside, ATTACH_INIT);
+                }
+            }
+        }
+    }
+
+    /// Symbols `__ksymtab_NAME` in the tables of exports. The table tells who may use them:
+    /// `__ksymtab_gpl` on its own, or, in newer kernels, a byte of flags in `__kflagstab` for each entry.
+    fn exports(&mut self) -> Result<Evidence> {
+        const PREFIX: &[u8] = b"__ksymtab_";
+        /// `KSYM_FLAG_GPL_ONLY`.
+        const GPL_ONLY: u8 = 1;
+        let Some(all) = self.image.between("__start___ksymtab", "__stop___ksymtab") else {
+            return Ok(Evidence::unknown(
+                "there is no `__start___ksymtab`: the kernel was built without modules",
+            ));
+        };
+        let gpl = self.image.between("__start___ksymtab_gpl", "__stop___ksymtab_gpl").unwrap_or(0..0);
+        let flags = match self.image.between("__start___kflagstab", "__stop___kflagstab") {
+            Some(flags) => self.image.bytes_at(flags.start, flags.end - flags.start)?,
+            None => Default::default(),
+        };
+        let entry_size = (all.end - all.start).checked_div(flags.len() as u64).unwrap_or(0);
+        let mut exports: Vec<(u32, u32)> = Vec::new();
+        for range in [&all, &gpl] {
+            for &index in self.order.within(range) {
+                let entry = self.symbol(index);
+                let Some(name) = entry.name.strip_prefix(PREFIX) else { continue };
+                let flag = (entry.address - range.start).checked_div(entry_size).unwrap_or(0);
+                let is_gpl = gpl.contains(&entry.address)
+                    || flags.get(flag as usize).is_some_and(|flag| flag & GPL_ONLY != 0);
+                let bits = if is_gpl { ATTACH_EXPORTED | ATTACH_EXPORTED_GPL } else { ATTACH_EXPORTED };
+                let Ok(name) = std::str::from_utf8(name) else { continue };
+                // An export is of the global symbol; statics of the same name elsewhere are not exported.
+                let named = self.image.symbols_named(name).filter(|(_, symbol)| !symbol.is_local());
+                exports.extend(named.map(|(index, _)| (index, bits)));
+            }
+        }
+        if exports.is_empty() && !all.is_empty() {
+            return Ok(Evidence::unknown(
+                "the table of exports has entries, but no `__ksymtab_*` symbols name them",
+            ));
+        }
+        for (index, bits) in exports {
+            self.bits[index as usize] |= bits;
+        }
+        Ok(Evidence::known("__ksymtab"))
+    }
+
+    /// `struct error_injection_entry { unsigned long addr; int etype; }`.
+    fn error_injection(&mut self) -> Result<Evidence> {
+        let bounds = ("__start_error_injection_whitelist", "__stop_error_injection_whitelist");
+        let Some(list) = self.image.between(bounds.0, bounds.1) else {
+            // The linker script has these symbols exactly when the kernel has the list.
+            return Ok(Evidence::known(
+                "no `__start_error_injection_whitelist`: built without error injection",
+            ));
+        };
+        // Both members take a pointer's room, with the padding.
+        for entry in self.image.pointers(list)?.chunks_exact(2) {
+            self.mark_at(entry[0], ATTACH_ERROR_INJECTION);
+        }
+        Ok(Evidence::known(bounds.0))
+    }
+}
