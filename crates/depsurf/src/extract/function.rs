@@ -5,6 +5,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::hash_map::Entry;
+use rayon::slice::ParallelSliceMut;
 use hashbrown::{HashMap, HashSet};
 
 use super::types::TypeMapper;
@@ -12,6 +13,8 @@ use crate::dwarf::{Facts, Function, FunctionRef, NameId, Unit};
 use crate::note::Notes;
 use crate::surface::function::Inline;
 use crate::surface::record::{self, NONE};
+use crate::surface::strings::Strings;
+use crate::surface::symbol::base_name;
 
 /// Calls of functions that only exist to fail a build, and never do in a built kernel.
 const NO_FUNCTION: &[u8] = b"__compiletime_assert_";
@@ -262,7 +265,7 @@ impl Drafts {
             let draft = &self.list[*index as usize];
             (facts.name(draft.name), draft.place)
         };
-        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        order.par_sort_unstable_by(|a, b| key(a).cmp(&key(b)));
         order
     }
 }
@@ -387,4 +390,32 @@ impl<T: Copy> Edges<T> {
         }
         (place.into_iter().map(|index| self.records[index as usize]).collect(), starts)
     }
+}
+
+/// Fills in which symbols carry each function's name, and gives the list they index.
+///
+/// `symbols` are name and index of the image's function symbols, in the order of `.symtab`.
+pub fn join_symbols<'a>(
+    functions: &mut [record::Function],
+    strings: &Strings,
+    symbols: impl Iterator<Item = (u32, &'a str)>,
+) -> Vec<u32> {
+    let of_name: HashMap<u32, u32, FixedState> =
+        (0u32..).zip(functions.iter()).map(|(index, function)| (function.name.get(), index)).collect();
+    let mut joined = Edges::new(functions.len());
+    for (index, name) in symbols {
+        // Landing pads in front of functions, which carry their name but are no part of them.
+        if name.starts_with("__pfx_") || name.starts_with("__cfi_") {
+            continue;
+        }
+        let function = strings.find(base_name(name)).and_then(|name| of_name.get(&name.0));
+        if let Some(function) = function {
+            joined.push(*function, index);
+        }
+    }
+    let (list, starts) = joined.sorted();
+    for (function, start) in functions.iter_mut().zip(starts) {
+        function.first_symbol = start.into();
+    }
+    list
 }

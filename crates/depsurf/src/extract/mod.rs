@@ -1,7 +1,200 @@
-//! From an image to the tables of a surface, one file per kind of fact.
+//! From an image to a surface: one file per kind of fact, put together here.
+//!
+//! DWARF is walked by all threads while one of them reads BTF and the symbol tables first; then functions
+//! and types are joined, and the tables that need types are read. What cannot be read is noted, and its
+//! kind of fact marked as unknown.
 
 pub mod attach;
 pub mod function;
 pub mod identity;
 pub mod symbol;
 pub mod types;
+
+use std::borrow::Cow;
+
+use gimli::SectionId;
+
+use crate::dwarf::{self, Facts};
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::kernel::KernelId;
+use crate::note::{Note, Notes};
+use crate::progress::Progress;
+use crate::source;
+use crate::surface::build::Parts;
+use crate::surface::meta::{Evidence, Fact, Package};
+use crate::surface::strings::Strings;
+use crate::surface::types::TypeTable;
+use crate::btf;
+
+use self::attach::Attach;
+use self::types::TypeMapper;
+
+/// How to extract.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The kernel's name, where the image's own should not be used.
+    pub name: Option<KernelId>,
+    /// Whether a loss is an error instead of a note.
+    pub strict: bool,
+}
+
+/// A surface, ready to be stored.
+#[derive(Debug)]
+pub struct Extracted {
+    /// Which kernel it is of.
+    pub kernel: KernelId,
+    /// The surface file.
+    pub bytes: Vec<u8>,
+    /// What was skipped.
+    pub notes: Vec<Note>,
+}
+
+/// Extracts the dependency surface of a kernel.
+///
+/// # Errors
+/// When the image is no kernel, has no debug information at all, or is damaged so that nothing of a kind of
+/// fact can be trusted; with [`Options::strict`] also when anything was lost.
+pub fn surface(
+    kernel: &source::Kernel,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Extracted> {
+    let present = |range| kernel.vmlinux.present(range);
+    let image = Image::parse_sparse(&kernel.vmlinux, &present)?;
+    let package = kernel.origin.package.as_ref();
+    let package = package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
+    let meta = identity::read(&image, package, options.name.as_ref())?;
+    let mut parts = Parts::new(meta);
+    let mut notes = Notes::new();
+
+    let debug = DebugSections::load(&image)?;
+    let btf = image.section_data(".BTF")?;
+    if debug.is_empty() && btf.is_none() {
+        return Err(Error::NoDebugInfo);
+    }
+    let (facts, tables) = rayon::join(
+        || dwarf::read(image.is_big_endian(), |id| debug.get(id), progress),
+        || read_tables(&image, btf.as_deref(), &mut parts.strings, &mut notes),
+    );
+    let (facts, tables) = (facts?, tables?);
+
+    progress.step("join functions and types", None);
+    symbol::store(&image, &tables.attach, &mut parts);
+    parts.meta.evidence.extend(tables.attach.evidence.iter().cloned());
+    parts.meta.btf_types = tables.types.next_id().0;
+    evidence_of_types(&mut parts, &debug, btf.is_some());
+    join(&image, &facts, tables.types, &mut parts, &mut notes);
+    notes.merge(facts.notes);
+
+    progress.step("write the surface", None);
+    parts.notes = notes.into_vec();
+    if options.strict
+        && let Some(first) = parts.notes.iter().find(|note| note.lossy)
+    {
+        let count = parts.notes.iter().filter(|note| note.lossy).count();
+        return Err(Error::Strict { count, first: first.message.clone() });
+    }
+    let bytes = parts.encode();
+    Ok(Extracted { kernel: parts.meta.kernel, bytes, notes: parts.notes })
+}
+
+/// What is read beside DWARF.
+struct Tables {
+    types: TypeTable,
+    attach: Attach,
+}
+
+fn read_tables(
+    image: &Image<'_>,
+    btf: Option<&[u8]>,
+    strings: &mut Strings,
+    notes: &mut Notes,
+) -> Result<Tables> {
+    let types = match btf {
+        Some(bytes) => btf::read(bytes, strings, notes).map_err(|error| error.at("section `.BTF`"))?,
+        None => TypeTable::new(),
+    };
+    Ok(Tables { types, attach: attach::read(image, notes) })
+}
+
+fn evidence_of_types(parts: &mut Parts, debug: &DebugSections<'_>, has_btf: bool) {
+    let evidence = &mut parts.meta.evidence;
+    evidence.insert(Fact::Symbols, Evidence::known(".symtab"));
+    if has_btf {
+        evidence.insert(Fact::Btf, Evidence::known(".BTF"));
+        evidence.insert(Fact::Types, Evidence::known(".BTF"));
+    } else {
+        evidence.insert(Fact::Btf, Evidence::unknown("the image has no `.BTF`"));
+        evidence.insert(Fact::Types, Evidence::known(".debug_info"));
+    }
+    let functions = if debug.is_empty() {
+        Evidence::unknown("the image has no `.debug_info`")
+    } else {
+        Evidence::known(".debug_info")
+    };
+    evidence.insert(Fact::Functions, functions);
+}
+
+/// Functions, types and symbols into the tables of a surface.
+fn join(image: &Image<'_>, facts: &Facts<'_>, types: TypeTable, parts: &mut Parts, notes: &mut Notes) {
+    let symbol_at = |name: &[u8], address: u64| {
+        std::str::from_utf8(name)
+            .is_ok_and(|name| image.symbols_named(name).any(|(_, symbol)| symbol.address == address))
+    };
+    let mut mapper_notes = Notes::new();
+    let mut mapper = TypeMapper::new(facts, types, &mut parts.strings, &mut mapper_notes);
+    let mut tables = function::functions(facts, &mut mapper, parts.meta.base_address, symbol_at, notes);
+    parts.types = mapper.finish();
+    notes.merge(mapper_notes);
+    let function_symbols = (0u32..)
+        .zip(image.symbols())
+        .filter(|(_, symbol)| symbol.is_function())
+        .map(|(index, symbol)| (index, symbol.text()));
+    parts.function_symbols =
+        function::join_symbols(&mut tables.functions, &parts.strings, function_symbols);
+    parts.files = tables.files.iter().map(|path| parts.strings.intern(path.as_bytes())).collect();
+    parts.units = tables.units;
+    parts.functions = tables.functions;
+    parts.instances = tables.instances;
+    parts.inline_sites = tables.inline_sites;
+    parts.call_sites = tables.call_sites;
+}
+
+/// The debug sections, decompressed where they were compressed.
+struct DebugSections<'a> {
+    sections: Vec<(SectionId, Cow<'a, [u8]>)>,
+}
+
+impl<'a> DebugSections<'a> {
+    const NEEDED: [SectionId; 10] = [
+        SectionId::DebugInfo,
+        SectionId::DebugAbbrev,
+        SectionId::DebugStr,
+        SectionId::DebugLineStr,
+        SectionId::DebugLine,
+        SectionId::DebugRanges,
+        SectionId::DebugRngLists,
+        SectionId::DebugAddr,
+        SectionId::DebugStrOffsets,
+        SectionId::DebugTypes,
+    ];
+
+    fn load(image: &Image<'a>) -> Result<Self> {
+        let mut sections = Vec::new();
+        for id in Self::NEEDED {
+            if let Some(bytes) = image.section_data(id.name())? {
+                sections.push((id, bytes));
+            }
+        }
+        Ok(Self { sections })
+    }
+
+    fn get(&self, id: SectionId) -> &[u8] {
+        self.sections.iter().find(|(other, _)| *other == id).map_or(&[], |(_, bytes)| bytes)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.get(SectionId::DebugInfo).is_empty()
+    }
+}
