@@ -8,5 +8,7 @@ mod format;
 mod read;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use self::read::{Base, read, read_split};
+pub use self::write::write;

@@ -6,11 +6,12 @@ use testkit::btf::{Btf, Encoding, Forward, Linkage, Member, RawType};
 use super::{Base, read, read_split};
 use crate::error::{Error, Result};
 use crate::note::Notes;
-use crate::surface::strings::Strings;
+use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::TypeTable;
 use crate::surface::{Type, TypeId, TypeKind, c};
 
 mod oracle;
+mod roundtrip;
 
 const ENDIANS: [Endian; 2] = [Endian::Little, Endian::Big];
 

@@ -285,7 +285,8 @@ impl<'a> Types<'a> {
         self.find_all(kind, name).next()
     }
 
-    fn text(self, id: u32) -> &'a str {
+    /// A string of the table; empty for a bad offset.
+    pub(crate) fn text(self, id: u32) -> &'a str {
         text_at(self.strings, id)
     }
 }

@@ -10,7 +10,7 @@ use super::*;
 
 /// The `.BTF` of the file that `DEPSURF_VMLINUX` names: an ELF file or a bare blob.
 #[allow(clippy::print_stderr, reason = "a test that checks nothing has to say so")]
-pub(super) fn real_blob() -> Option<Vec<u8>> {
+fn real_blob() -> Option<Vec<u8>> {
     let Some(path) = std::env::var_os("DEPSURF_VMLINUX").map(PathBuf::from) else {
         eprintln!("SKIPPED: set DEPSURF_VMLINUX to a vmlinux, or to its bare BTF, to compare with bpftool");
         return None;
@@ -27,8 +27,8 @@ pub(super) fn real_blob() -> Option<Vec<u8>> {
     Some(section.data().expect("the section is in the file").to_vec())
 }
 
-/// What `bpftool btf dump` prints, without what [`dump`] leaves out.
-pub(super) fn bpftool(blob: &[u8]) -> String {
+/// What `bpftool btf dump` prints.
+fn bpftool(blob: &[u8]) -> String {
     let directory = tempfile::tempdir().expect("a scratch directory");
     let path = directory.path().join("btf");
     std::fs::write(&path, blob).expect("the scratch directory can be written");
@@ -36,7 +36,11 @@ pub(super) fn bpftool(blob: &[u8]) -> String {
         Command::new("bpftool").args(["btf", "dump", "file"]).arg(&path).args(["format", "raw"]).output();
     let output = output.expect("bpftool is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("names are UTF-8");
+    String::from_utf8(output.stdout).expect("names are UTF-8")
+}
+
+/// Takes out of bpftool's text what [`dump`] leaves out.
+fn without_extras(text: &str) -> String {
     let mut clean = String::new();
     for line in text.lines() {
         let mut words =
@@ -57,10 +61,32 @@ fn bpftool_reads_the_same() {
     let start = Instant::now();
     let tables = Tables::read(&blob).expect("the kernel's BTF reads");
     let took = start.elapsed();
-    let (ours, theirs) = (tables.dump(), bpftool(&blob));
+    let (ours, theirs) = (tables.dump(), without_extras(&bpftool(&blob)));
     for (ours, theirs) in ours.lines().zip(theirs.lines()) {
         assert_eq!(ours, theirs);
     }
     assert_eq!(ours.len(), theirs.len());
     eprintln!("{} types are the same; reading took {took:?}", tables.types.records().len() - 1);
+}
+
+/// Sizes in data sections included, but not the type of an array's index: BTF made by several compilers has
+/// several of them.
+#[test]
+fn bpftool_accepts_what_is_written() {
+    let Some(blob) = real_blob() else { return };
+    let tables = Tables::read(&blob).expect("the kernel's BTF reads");
+    let big = blob[0] == 0xeb;
+    let endian = if big { object::Endianness::Big } else { object::Endianness::Little };
+    let view = tables.types.view(&tables.strings, &[]);
+    let written = crate::btf::write(view, 1..view.len(), endian);
+    let index = |text: String| {
+        let words = text.split(' ').filter(|word| !word.starts_with("index_type_id="));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let (ours, theirs) = (index(bpftool(&written)), index(bpftool(&blob)));
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(ours.len(), theirs.len());
+    assert!(written.len() <= blob.len(), "{} bytes from {}", written.len(), blob.len());
 }
