@@ -5,8 +5,8 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::hash_map::Entry;
-use rayon::slice::ParallelSliceMut;
 use hashbrown::{HashMap, HashSet};
+use rayon::slice::ParallelSliceMut;
 
 use super::types::TypeMapper;
 use crate::dwarf::{Facts, Function, FunctionRef, NameId, Unit};

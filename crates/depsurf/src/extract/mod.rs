@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use gimli::SectionId;
 
+use crate::btf;
 use crate::dwarf::{self, Facts};
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -25,7 +26,6 @@ use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact, Package};
 use crate::surface::strings::Strings;
 use crate::surface::types::TypeTable;
-use crate::btf;
 
 use self::attach::Attach;
 use self::types::TypeMapper;
@@ -55,15 +55,12 @@ pub struct Extracted {
 /// # Errors
 /// When the image is no kernel, has no debug information at all, or is damaged so that nothing of a kind of
 /// fact can be trusted; with [`Options::strict`] also when anything was lost.
-pub fn surface(
-    kernel: &source::Kernel,
-    options: &Options,
-    progress: &dyn Progress,
-) -> Result<Extracted> {
+pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) -> Result<Extracted> {
     let present = |range| kernel.vmlinux.present(range);
     let image = Image::parse_sparse(&kernel.vmlinux, &present)?;
     let package = kernel.origin.package.as_ref();
-    let package = package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
+    let package =
+        package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
     let meta = identity::read(&image, package, options.name.as_ref())?;
     let mut parts = Parts::new(meta);
     let mut notes = Notes::new();
@@ -151,8 +148,7 @@ fn join(image: &Image<'_>, facts: &Facts<'_>, types: TypeTable, parts: &mut Part
         .zip(image.symbols())
         .filter(|(_, symbol)| symbol.is_function())
         .map(|(index, symbol)| (index, symbol.text()));
-    parts.function_symbols =
-        function::join_symbols(&mut tables.functions, &parts.strings, function_symbols);
+    parts.function_symbols = function::join_symbols(&mut tables.functions, &parts.strings, function_symbols);
     parts.files = tables.files.iter().map(|path| parts.strings.intern(path.as_bytes())).collect();
     parts.units = tables.units;
     parts.functions = tables.functions;

@@ -146,6 +146,11 @@ impl InlineKind {
     }
 }
 
+/// A line number of a record; 0 and what did not fit are unknown.
+fn known_line(line: u32) -> Option<u32> {
+    (line != 0 && line != NONE).then_some(line)
+}
+
 impl Surface {
     /// All functions, sorted by name.
     pub fn functions(&self) -> impl ExactSizeIterator<Item = Function<'_>> {
@@ -293,16 +298,16 @@ impl<'a> Instance<'a> {
     #[must_use]
     pub fn file(self) -> Option<&'a str> {
         let units: &'a [record::Unit] = self.surface.table(Section::Units);
-        units.get(self.record.unit.get() as usize).and_then(|unit| self.surface.file(unit.file))
+        units.get(self.record.unit.get() as usize).and_then(|unit| self.surface.file(unit.file.get()))
     }
 
     /// File and line of the declaration; the line is `None` for assembly, all is `None` for a
     /// declaration without definition.
     #[must_use]
     pub fn declaration(self) -> Option<(&'a str, Option<u32>)> {
-        let file = self.surface.file(self.record.decl_file)?;
+        let file = self.surface.file(self.record.decl_file.get())?;
         let line = self.record.decl_line.get();
-        Some((file, (line != 0).then_some(line)))
+        Some((file, known_line(line)))
     }
 
     /// Address of the out-of-line code; `None` where there is none.
@@ -336,8 +341,8 @@ impl<'a> Instance<'a> {
             let line = site.call_line.get();
             InlineSite {
                 caller: surface.instance(site.caller.get() as usize).unwrap_or(self),
-                call_file: surface.file(site.call_file),
-                call_line: (line != 0).then_some(line),
+                call_file: surface.file(site.call_file.get()),
+                call_line: known_line(line),
                 address: (site.address.get() != NONE).then(|| base.wrapping_add(site.address.get().into())),
             }
         })

@@ -156,9 +156,9 @@ impl Surface {
     }
 
     /// A path of the file table; `None` for [`record::NONE`] and for a bad index.
-    pub(crate) fn file(&self, index: U32) -> Option<&str> {
+    pub(crate) fn file(&self, index: u32) -> Option<&str> {
         let files: &[U32] = self.table(Section::Files);
-        files.get(index.get() as usize).map(|id| self.text(*id))
+        files.get(index as usize).map(|id| self.text(*id))
     }
 
     /// Index of the record whose name is `name`, in a table sorted by name.

@@ -11,6 +11,51 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// An index that refers to nothing.
 pub const NONE: u32 = u32::MAX;
 
+/// An index or line number of three bytes. What does not fit reads as [`NONE`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct U24([u8; 3]);
+
+impl From<u32> for U24 {
+    fn from(value: u32) -> Self {
+        let [a, b, c, _] = value.min(0xff_ffff).to_le_bytes();
+        Self([a, b, c])
+    }
+}
+
+impl U24 {
+    /// The value; [`NONE`] where there is none.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        let [a, b, c] = self.0;
+        match u32::from_le_bytes([a, b, c, 0]) {
+            0xff_ffff => NONE,
+            value => value,
+        }
+    }
+}
+
+/// A few flag bits, in as many bytes as they need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Bits<const BYTES: usize>([u8; BYTES]);
+
+impl<const BYTES: usize> From<u32> for Bits<BYTES> {
+    fn from(value: u32) -> Self {
+        let bytes = value.to_le_bytes();
+        debug_assert!(bytes[BYTES..].iter().all(|byte| *byte == 0), "the flags need more bytes");
+        Self(std::array::from_fn(|index| bytes[index]))
+    }
+}
+
+impl<const BYTES: usize> Bits<BYTES> {
+    /// All bits as one number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
+    }
+}
+
 /// What a section holds. The numbers are part of the format and never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
@@ -134,7 +179,9 @@ records! {
         /// File of the declaration: index into `FILES`, or `NONE`.
         decl_file: U32,
         /// Line of the declaration; 0 where unknown.
-        decl_line: U32,
+        decl_line: U24,
+        /// `INSTANCE_*` bits.
+        flags: Bits<1>,
         /// Address of the out-of-line code; meaningful with `INSTANCE_HAS_ADDRESS`.
         address: U64,
         /// `FUNC_PROTO` in `TYPES`, from DWARF; `NONE` where DWARF has none (assembly).
@@ -143,17 +190,15 @@ records! {
         first_inline_site: U32,
         /// First of the direct calls to it, in `CALL_SITES`.
         first_call_site: U32,
-        /// `INSTANCE_*` bits.
-        flags: U32,
     }
     /// One inlined copy of an instance, in DIE order.
     InlineSite {
         /// The enclosing physical function: index into `INSTANCES`.
         caller: U32,
         /// File of the call: index into `FILES`, or `NONE`.
-        call_file: U32,
+        call_file: U24,
         /// Line of the call; 0 where unknown.
-        call_line: U32,
+        call_line: U24,
         /// Address of the first byte of the copy, minus `Meta::base_address`; `NONE` where unknown.
         address: U32,
     }
@@ -178,9 +223,9 @@ records! {
         /// `st_size`, cut to 32 bits.
         size: U32,
         /// Index into `SECTIONS`; `NONE` where undefined or absolute.
-        section: U32,
+        section: U24,
         /// `ATTACH_*` bits.
-        attach: U32,
+        attach: Bits<2>,
         /// ELF `st_info`: binding in the high half, type in the low one.
         info: u8,
         /// ELF `st_other`: visibility and machine bits.
