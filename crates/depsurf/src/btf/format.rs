@@ -121,7 +121,8 @@ impl<'a> Blob<'a> {
         let info = word::<BIG>(&rest[4..]);
         let head = Head {
             name: word::<BIG>(rest),
-            // Bits 16-23, 29 and 30 were unused, and zero, before the kernel gave them to `vlen` and the kind.
+            // Bits 16-23, 29 and 30 are unused and zero in the documented format. They are taken along, so
+            // that a `vlen` or kind that grows into them is not misread as a smaller one.
             kind: (info >> 24 & 0x7f) as u8,
             kind_flag: info >> 31 != 0,
             vlen: info & 0xff_ffff,
