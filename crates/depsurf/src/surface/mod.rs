@@ -5,6 +5,7 @@
 //! every later access is bounds-checked, so damaged bytes give wrong or missing facts but never a crash.
 //! Facts that follow from others (collision, inline kind, transformation) are methods, never stored.
 
+pub mod attach;
 pub mod build;
 pub mod c;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod symbol;
 pub mod syscall;
 pub mod tracepoint;
 pub mod types;
+pub mod verdict;
 
 use std::fmt;
 

@@ -1,0 +1,660 @@
+//! Whether a program can attach to a function, from what the image tells: one answer per kind of hook.
+//!
+//! The rules are the kernel's own checks at attach time (`kernel/trace/trace_kprobe.c`, `kernel/kprobes.c`,
+//! `kernel/bpf/verifier.c: bpf_check_attach_target`, `kernel/bpf/trampoline.c`), applied to facts that are
+//! in the image. An answer is `Yes` only when every fact it needs was read. Not judged here: lockdown,
+//! permissions, and what is patched or unloaded at run time.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::Surface;
+use super::function::{Function, InlineKind};
+use super::meta::Fact;
+use super::record;
+use super::symbol::{Symbol, base_name, suffixes};
+use super::types::{Type, TypeKind};
+use crate::kernel::Arch;
+
+/// What attaching to a symbol by name leads to, per kind of hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attach<'a> {
+    /// kprobe by name.
+    pub kprobe: Answer<'a>,
+    /// kretprobe by name.
+    pub kretprobe: Answer<'a>,
+    /// `fentry`.
+    pub fentry: Answer<'a>,
+    /// `fexit`.
+    pub fexit: Answer<'a>,
+    /// `fmod_ret`.
+    pub fmod_ret: Answer<'a>,
+    /// Sleepable programs: `fentry.s`, `fexit.s`.
+    pub sleepable: Answer<'a>,
+    /// What an attached program does not see all the same; meaningless where nothing attaches.
+    pub misses: Vec<Miss>,
+}
+
+/// Whether something attaches.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Answer<'a> {
+    /// It does.
+    Yes,
+    /// It is refused.
+    No {
+        /// By what.
+        reason: Obstacle,
+    },
+    /// A fact that decides it was not read from the image.
+    Unknown {
+        /// The fact.
+        fact: Fact,
+        /// Why it was not read.
+        reason: &'a str,
+    },
+}
+
+/// Why an attach is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// No symbol carries the name.
+    NoSymbol,
+    /// Symbols carry the name only with a compiler suffix.
+    OnlySuffixed,
+    /// More than one symbol has the name, and the kernel refuses to choose.
+    SeveralSymbols {
+        /// How many.
+        count: u32,
+    },
+    /// On the kprobe blacklist (`NOKPROBE_SYMBOL`).
+    Blacklisted,
+    /// In a section of code that kprobes keep away from.
+    ForbiddenText {
+        /// `.kprobes.text`, `.noinstr.text` or `.entry.text`.
+        section: &'static str,
+    },
+    /// In init text, which is freed after boot.
+    InitText,
+    /// No ftrace site at its entry.
+    NoFtraceSite {
+        /// Whether the source declares it `inline`, which in the kernel implies `notrace`.
+        declared_inline: bool,
+    },
+    /// On the kretprobe blacklist.
+    NoKretprobe,
+    /// The kernel's BTF has no FUNC of the name.
+    NoBtfFunc,
+    /// The kernel has no BPF trampolines.
+    NoTrampoline,
+    /// A signature that BPF trampolines cannot pass on.
+    Signature {
+        /// What is in the way.
+        what: Signature,
+    },
+    /// In a set of functions that the verifier refuses.
+    Denied {
+        /// `btf_id_deny`.
+        set: &'static str,
+    },
+    /// It does not return, so nothing runs at its exit.
+    NoReturn,
+    /// Return values may be changed only where the kernel allows error injection, and of `security_*`.
+    NotModifiable,
+    /// Sleepable programs may attach only where the kernel allows error injection.
+    NotSleepable,
+}
+
+/// What in a signature a BPF trampoline cannot pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signature {
+    /// `...`
+    Variadic,
+    /// Too many parameters.
+    Params {
+        /// How many it has.
+        count: u32,
+        /// How many this kernel can pass.
+        limit: u32,
+    },
+    /// A struct or union as an argument or return value.
+    ByValue,
+}
+
+/// What a program that is attached to the plain symbol does not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Miss {
+    /// Calls that were inlined.
+    InlinedCopies {
+        /// Number of copies.
+        sites: u32,
+        /// Number of functions that contain them.
+        functions: u32,
+    },
+    /// Calls that enter at another symbol of the function, whose first part or constant arguments were
+    /// folded into the caller.
+    Clone {
+        /// The suffix: `part`, `isra`, `constprop`, ...
+        suffix: CloneKind,
+    },
+    /// Calls of the other functions of that name: one of them is hooked, and which one is not defined.
+    OtherFunctions {
+        /// How many symbols have the name.
+        symbols: u32,
+    },
+}
+
+/// The compiler suffixes that stand for a second entry into a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloneKind {
+    /// `.part`: what is left of the function after its first part was inlined into callers.
+    Part,
+    /// `.constprop`: a copy for constant arguments.
+    Constprop,
+    /// `.isra`: a copy whose parameters were removed or replaced by what they point to.
+    Isra,
+}
+
+impl CloneKind {
+    /// The suffix without its dot.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Part => "part",
+            Self::Constprop => "constprop",
+            Self::Isra => "isra",
+        }
+    }
+
+    /// The kind that a symbol is, from its suffixes; `None` for `.cold` parts and plain symbols.
+    #[must_use]
+    pub fn of(symbol: &str) -> Option<Self> {
+        let mut found = None;
+        for suffix in suffixes(symbol) {
+            match suffix {
+                // The cold part of a clone is no entry.
+                "cold" => return None,
+                "part" => found = Some(Self::Part),
+                "constprop" => found = found.or(Some(Self::Constprop)),
+                "isra" => found = found.or(Some(Self::Isra)),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+impl Answer<'_> {
+    /// Whether it is known to attach.
+    #[must_use]
+    pub fn is_yes(&self) -> bool {
+        matches!(self, Self::Yes)
+    }
+
+    fn no(reason: Obstacle) -> Self {
+        Self::No { reason }
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// Both checks in a row: the first refusal, else the first unknown, else yes.
+    fn and(&self, other: Self) -> Self {
+        match (self, &other) {
+            (Self::No { .. }, _) | (Self::Unknown { .. }, Self::Yes | Self::Unknown { .. }) => self.clone(),
+            _ => other,
+        }
+    }
+}
+
+/// What the checks need to know of a name, looked up once.
+struct Subject<'a> {
+    surface: &'a Surface,
+    name: &'a str,
+    function: Option<Function<'a>>,
+    /// Symbols of exactly this name that the kernel's own symbol table has.
+    symbols: Vec<Symbol<'a>>,
+}
+
+impl Surface {
+    /// What attaching by this exact symbol name leads to. The name may have a compiler suffix.
+    #[must_use]
+    pub fn attach<'a>(&'a self, name: &'a str) -> Attach<'a> {
+        Subject::new(self, name).attach()
+    }
+}
+
+impl<'a> Function<'a> {
+    /// What attaching by its name leads to.
+    #[must_use]
+    pub fn attach(self) -> Attach<'a> {
+        self.surface().attach(self.name())
+    }
+}
+
+impl<'a> Subject<'a> {
+    fn new(surface: &'a Surface, name: &'a str) -> Self {
+        // kallsyms has neither file and section symbols nor those without a section.
+        let symbols = surface
+            .symbols_named(name)
+            .filter(|symbol| !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some())
+            .collect();
+        Self { surface, name, function: surface.function(base_name(name)), symbols }
+    }
+
+    fn attach(&self) -> Attach<'a> {
+        let kprobe = self.kprobe();
+        let kretprobe = kprobe.and(self.kretprobe_only());
+        let fentry = self.fentry();
+        let fexit = fentry.and(self.returns());
+        let fmod_ret = fexit.and(self.modifiable());
+        let sleepable = fentry.and(self.may_sleep());
+        Attach { kprobe, kretprobe, fentry, fexit, fmod_ret, sleepable, misses: self.misses() }
+    }
+
+    /// Yes if the fact was read.
+    fn knows(&self, fact: Fact) -> Answer<'a> {
+        match self.surface.meta().unknown_because(fact) {
+            None => Answer::Yes,
+            Some(reason) => Answer::Unknown { fact, reason },
+        }
+    }
+
+    /// The answer where a fact is missing: no if facts of its kind were read, else unknown.
+    fn without(&self, fact: Fact, reason: Obstacle) -> Answer<'a> {
+        match self.knows(fact) {
+            Answer::Yes => Answer::no(reason),
+            unknown => unknown,
+        }
+    }
+
+    /// The answer where no symbol of the name has a bit. Without a symbol there is nothing that could have one.
+    fn without_bit(&self, fact: Fact, reason: Obstacle) -> Answer<'a> {
+        if self.symbols.is_empty() { self.symbol() } else { self.without(fact, reason) }
+    }
+
+    /// A symbol by which the kernel finds an address.
+    fn symbol(&self) -> Answer<'a> {
+        if !self.symbols.is_empty() {
+            return Answer::Yes;
+        }
+        let suffixed = self.function.is_some_and(|function| function.symbols().next().is_some());
+        self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
+    }
+
+    /// Whether some symbol of the name has one of the bits.
+    fn has(&self, bits: u32) -> bool {
+        self.symbols.iter().any(|symbol| symbol.attach() & bits != 0)
+    }
+
+    fn not_init(&self) -> Answer<'a> {
+        if self.has(record::ATTACH_INIT) { Answer::no(Obstacle::InitText) } else { Answer::Yes }
+    }
+
+    fn ftrace_site(&self) -> Answer<'a> {
+        if self.has(record::ATTACH_FTRACE) {
+            return Answer::Yes;
+        }
+        let declared_inline = self
+            .function
+            .is_some_and(|function| function.instances().any(|instance| instance.inline().is_declared()));
+        self.without_bit(Fact::FtraceSites, Obstacle::NoFtraceSite { declared_inline })
+    }
+
+    fn kprobe(&self) -> Answer<'a> {
+        self.symbol()
+            .and(self.unique())
+            .and(self.not_blacklisted())
+            .and(self.not_init())
+            .and(self.traceable())
+    }
+
+    /// Since Linux b022f0c7e404 ("tracing/kprobes: Return EADDRNOTAVAIL when func matches several symbols")
+    /// (in v6.7 and stable updates) a name with several symbols is refused; before, the first one was taken.
+    /// The commit brought the function that is looked for here.
+    fn unique(&self) -> Answer<'a> {
+        let count = self.symbols.len() as u32;
+        if count < 2 {
+            return Answer::Yes;
+        }
+        if self.surface.function("number_of_same_symbols").is_some() {
+            return Answer::no(Obstacle::SeveralSymbols { count });
+        }
+        self.knows(Fact::Functions)
+    }
+
+    fn not_blacklisted(&self) -> Answer<'a> {
+        if self.has(record::ATTACH_BLACKLIST) {
+            return Answer::no(Obstacle::Blacklisted);
+        }
+        let texts = [
+            (record::ATTACH_KPROBES_TEXT, ".kprobes.text"),
+            (record::ATTACH_NOINSTR, ".noinstr.text"),
+            (record::ATTACH_ENTRY, ".entry.text"),
+        ];
+        match texts.into_iter().find(|(bit, _)| self.has(*bit)) {
+            Some((_, section)) => Answer::no(Obstacle::ForbiddenText { section }),
+            None => self.knows(Fact::KprobeBlacklist),
+        }
+    }
+
+    /// kprobe events refuse functions without ftrace site (`within_notrace_func`), unless the kernel was built
+    /// to allow them. For a suffixed symbol the site of the plain one counts as well.
+    fn traceable(&self) -> Answer<'a> {
+        let base = base_name(self.name);
+        let plain_has_site = base != self.name
+            && self.surface.symbols_named(base).any(|symbol| symbol.has(record::ATTACH_FTRACE));
+        let allowed =
+            self.surface.config("CONFIG_KPROBE_EVENTS_ON_NOTRACE").is_some_and(|it| it.value == "y");
+        if plain_has_site || allowed { Answer::Yes } else { self.ftrace_site() }
+    }
+
+    /// `kretprobe_blacklist` of `arch/x86/kernel/kprobes/core.c`; other architectures have none.
+    fn kretprobe_only(&self) -> Answer<'a> {
+        let x86 = matches!(self.surface.kernel().arch, Arch::Amd64 | Arch::I386);
+        if x86 && self.name == "__switch_to" { Answer::no(Obstacle::NoKretprobe) } else { Answer::Yes }
+    }
+
+    fn fentry(&self) -> Answer<'a> {
+        self.btf_func()
+            .and(self.symbol())
+            .and(self.not_init())
+            .and(self.ftrace_site())
+            .and(self.not_denied())
+            .and(self.trampoline())
+            .and(self.signature())
+    }
+
+    fn kernel_btf_func(&self) -> Option<Type<'a>> {
+        let in_btf = self.surface.meta().btf_types;
+        self.surface.types().find_all(TypeKind::Func, self.name).find(|found| found.id().0 < in_btf)
+    }
+
+    fn btf_func(&self) -> Answer<'a> {
+        match self.kernel_btf_func() {
+            Some(_) => Answer::Yes,
+            None => self.without(Fact::Btf, Obstacle::NoBtfFunc),
+        }
+    }
+
+    /// Whether a set of `.BTF_ids` has the function; no set means no member.
+    fn in_set(&self, set: &str) -> bool {
+        self.surface.set_contains(set, self.name) == Some(true)
+    }
+
+    fn not_denied(&self) -> Answer<'a> {
+        if self.in_set("btf_id_deny") {
+            return Answer::no(Obstacle::Denied { set: "btf_id_deny" });
+        }
+        self.knows(Fact::BtfIds)
+    }
+
+    /// Trampolines need the architecture's generator (else the weak one of `kernel/bpf/trampoline.c` refuses) and
+    /// ftrace's direct calls (else `register_ftrace_direct` is an inline stub that returns `-ENOTSUPP`).
+    fn trampoline(&self) -> Answer<'a> {
+        if self.surface.symbols_named("register_ftrace_direct").next().is_none() {
+            return self.without(Fact::Symbols, Obstacle::NoTrampoline);
+        }
+        let by_arch = self.surface.function("arch_prepare_bpf_trampoline").is_some_and(|function| {
+            function.instances().any(|instance| instance.file().is_some_and(|file| file.starts_with("arch/")))
+        });
+        if by_arch { Answer::Yes } else { self.without(Fact::Functions, Obstacle::NoTrampoline) }
+    }
+
+    /// The limits of `btf_distill_func_proto` and of the architecture's trampoline.
+    fn signature(&self) -> Answer<'a> {
+        let Some(proto) = self.kernel_btf_func().and_then(Type::target) else { return Answer::Yes };
+        let no = |what| Answer::no(Obstacle::Signature { what });
+        let types = proto.types();
+        let params: Vec<_> = proto.params().collect();
+        let count = params.len() as u32;
+        if params.last().is_some_and(|last| last.type_id.0 == 0) {
+            return no(Signature::Variadic);
+        }
+        // MAX_BPF_FUNC_ARGS.
+        if count > 12 {
+            return no(Signature::Params { count, limit: 12 });
+        }
+        let is_aggregate =
+            |found: Type<'a>| matches!(found.stripped(true).kind(), TypeKind::Struct | TypeKind::Union);
+        if proto.target().is_some_and(is_aggregate) {
+            return no(Signature::ByValue);
+        }
+        // Since Linux 720e6a435194 ("bpf: Allow struct argument in trampoline based programs") (in v6.1)
+        // the model has flags for arguments, and structs of up to 16 bytes can be passed.
+        let model = types.find(TypeKind::Struct, "btf_func_model");
+        let limit =
+            if model.is_some_and(|model| model.members().any(|it| it.name == "arg_flags")) { 16 } else { 0 };
+        for param in &params {
+            let Some(found) = types.get(param.type_id).map(|found| found.stripped(true)) else { continue };
+            let too_large = found.size().is_none_or(|size| size > limit);
+            if found.kind() == TypeKind::Union || found.kind() == TypeKind::Struct && too_large {
+                return no(Signature::ByValue);
+            }
+        }
+        // Since Linux 473e3150e30a ("bpf, x86: allow function arguments up to 12 for TRACING") (in v6.6) the x86
+        // trampoline passes arguments on the stack too. The commit brought the function that is looked for here.
+        if count > 6
+            && self.surface.kernel().arch == Arch::Amd64
+            && self.surface.function("clean_stack_garbage").is_none()
+        {
+            return self.without(
+                Fact::Functions,
+                Obstacle::Signature { what: Signature::Params { count, limit: 6 } },
+            );
+        }
+        Answer::Yes
+    }
+
+    /// Kernels that refuse to hook the exit of functions that do not return list them in a set.
+    fn returns(&self) -> Answer<'a> {
+        if self.in_set("noreturn_deny") { Answer::no(Obstacle::NoReturn) } else { self.knows(Fact::BtfIds) }
+    }
+
+    /// Sets registered by `register_btf_fmodret_id_set` can only be told by their names.
+    fn in_fmodret_set(&self, flags: u32) -> bool {
+        self.surface
+            .sets()
+            .filter(|set| set.name().contains("fmodret"))
+            .any(|set| set.members().any(|member| member.name == self.name && member.flags & flags == flags))
+    }
+
+    fn modifiable(&self) -> Answer<'a> {
+        if self.has(record::ATTACH_ERROR_INJECTION)
+            || self.name.starts_with("security_")
+            || self.in_fmodret_set(0)
+        {
+            return Answer::Yes;
+        }
+        self.without_bit(Fact::ErrorInjection, Obstacle::NotModifiable)
+    }
+
+    fn may_sleep(&self) -> Answer<'a> {
+        // KF_SLEEPABLE is bit 5 of `super::kfunc::FLAG_NAMES`.
+        if self.in_fmodret_set(1 << 5) {
+            return Answer::Yes;
+        }
+        if self.in_set("btf_non_sleepable_error_inject") {
+            return Answer::no(Obstacle::NotSleepable);
+        }
+        if self.has(record::ATTACH_ERROR_INJECTION) {
+            return self.knows(Fact::BtfIds);
+        }
+        self.without_bit(Fact::ErrorInjection, Obstacle::NotSleepable)
+    }
+
+    fn misses(&self) -> Vec<Miss> {
+        let mut misses = Vec::new();
+        // Copies and clones are those of the function, not those of one of its suffixed symbols.
+        let Some(function) = self.function.filter(|_| base_name(self.name) == self.name) else {
+            return misses;
+        };
+        if function.inline_kind() == InlineKind::Selective {
+            let mut callers: Vec<u32> = Vec::new();
+            for instance in function.instances() {
+                let others = instance.inline_sites().map(|site| site.caller.index());
+                callers.extend(others.filter(|caller| *caller != instance.index()));
+            }
+            let sites = callers.len() as u32;
+            callers.sort_unstable();
+            callers.dedup();
+            if sites > 0 {
+                misses.push(Miss::InlinedCopies { sites, functions: callers.len() as u32 });
+            }
+        }
+        for kind in [CloneKind::Part, CloneKind::Constprop, CloneKind::Isra] {
+            if function.symbols().any(|symbol| CloneKind::of(symbol.name()) == Some(kind)) {
+                misses.push(Miss::Clone { suffix: kind });
+            }
+        }
+        if self.symbols.len() > 1 {
+            misses.push(Miss::OtherFunctions { symbols: self.symbols.len() as u32 });
+        }
+        misses
+    }
+}
+
+impl Obstacle {
+    /// Stable id in kebab case.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::NoSymbol => "no-symbol",
+            Self::OnlySuffixed => "only-suffixed",
+            Self::SeveralSymbols { .. } => "several-symbols",
+            Self::Blacklisted => "kprobe-blacklist",
+            Self::ForbiddenText { .. } => "forbidden-text",
+            Self::InitText => "init-text",
+            Self::NoFtraceSite { .. } => "no-ftrace-site",
+            Self::NoKretprobe => "kretprobe-blacklist",
+            Self::NoBtfFunc => "no-btf-func",
+            Self::NoTrampoline => "no-trampoline",
+            Self::Signature { .. } => "signature",
+            Self::Denied { .. } => "denied",
+            Self::NoReturn => "no-return",
+            Self::NotModifiable => "not-modifiable",
+            Self::NotSleepable => "not-sleepable",
+        }
+    }
+}
+
+impl Fact {
+    /// The kind of fact in words, as in "ftrace sites were not read".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Functions => "functions",
+            Self::Symbols => "symbols",
+            Self::Btf => "the kernel's BTF",
+            Self::Types => "types",
+            Self::FtraceSites => "ftrace sites",
+            Self::KprobeBlacklist => "the kprobe blacklist",
+            Self::Exports => "exported symbols",
+            Self::ErrorInjection => "the error-injection list",
+            Self::BtfIds => "the sets of `.BTF_ids`",
+            Self::Tracepoints => "trace events",
+            Self::RawTracepoints => "raw tracepoints",
+            Self::LsmHooks => "LSM hooks",
+            Self::Kfuncs => "kfuncs",
+            Self::Syscalls => "the system call table",
+            Self::SyscallMetadata => "system call metadata",
+            Self::CompatSyscalls => "compat system call tables",
+            Self::Config => "the configuration",
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSymbol => f.write_str("no symbol has this name"),
+            Self::OnlySuffixed => f.write_str("only symbols with a compiler suffix carry the name"),
+            Self::SeveralSymbols { count } => {
+                write!(f, "{count} symbols have this name and the kernel refuses to choose")
+            }
+            Self::Blacklisted => f.write_str("on the kprobe blacklist"),
+            Self::ForbiddenText { section } => write!(f, "its code is in `{section}`"),
+            Self::InitText => f.write_str("init code, which is freed after boot"),
+            Self::NoFtraceSite { declared_inline: true } => {
+                f.write_str("no ftrace site: declared `inline`, which implies `notrace`")
+            }
+            Self::NoFtraceSite { declared_inline: false } => f.write_str("no ftrace site (notrace)"),
+            Self::NoKretprobe => f.write_str("on the kretprobe blacklist"),
+            Self::NoBtfFunc => f.write_str("no FUNC of this name in the kernel's BTF"),
+            Self::NoTrampoline => f.write_str("this kernel has no BPF trampolines"),
+            Self::Signature { what: Signature::Variadic } => {
+                f.write_str("variable arguments cannot pass a BPF trampoline")
+            }
+            Self::Signature { what: Signature::Params { count, limit } } => {
+                write!(f, "{count} parameters, a BPF trampoline of this kernel passes at most {limit}")
+            }
+            Self::Signature { what: Signature::ByValue } => {
+                f.write_str("a struct or union by value, which a BPF trampoline cannot pass")
+            }
+            Self::Denied { set } => write!(f, "in the verifier's deny list `{set}`"),
+            Self::NoReturn => f.write_str("it never returns"),
+            Self::NotModifiable => {
+                f.write_str("not in the error-injection list, and no `security_` function")
+            }
+            Self::NotSleepable => f.write_str("not in the error-injection list, or not allowed to sleep"),
+        }
+    }
+}
+
+impl fmt::Display for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yes => f.write_str("yes"),
+            Self::No { reason } => write!(f, "no: {reason}"),
+            Self::Unknown { fact, reason } => {
+                write!(f, "unknown: {} could not be read ({reason})", fact.words())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |count: &u32| if *count == 1 { "" } else { "s" };
+        match self {
+            Self::InlinedCopies { sites, functions } => {
+                let copies = if *sites == 1 { "copy" } else { "copies" };
+                write!(f, "{sites} inlined {copies} in {functions} function{}", s(functions))
+            }
+            Self::Clone { suffix: CloneKind::Part } => {
+                f.write_str("calls whose first part was inlined and that enter at `.part`")
+            }
+            Self::Clone { suffix: CloneKind::Constprop } => {
+                f.write_str("calls with constant arguments that enter at `.constprop`")
+            }
+            Self::Clone { suffix: CloneKind::Isra } => {
+                f.write_str("calls that enter at the `.isra` copy with other parameters")
+            }
+            Self::OtherFunctions { symbols } => {
+                write!(f, "the other functions of this name: one of {symbols} symbols is hooked")
+            }
+        }
+    }
+}
+
+impl Serialize for Answer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Yes => map.serialize_entry("answer", "yes")?,
+            Self::No { reason } => {
+                map.serialize_entry("answer", "no")?;
+                map.serialize_entry("id", reason.id())?;
+                map.serialize_entry("reason", &reason.to_string())?;
+            }
+            Self::Unknown { fact, reason } => {
+                map.serialize_entry("answer", "unknown")?;
+                map.serialize_entry("fact", fact)?;
+                map.serialize_entry("reason", reason)?;
+            }
+        }
+        map.end()
+    }
+}
