@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Draws what surfaces hold: one name on many kernels, as terminal text, Markdown and JSON.
+//!
+//! A [`Page`] is decided once, from [`Group`]s of labelled surfaces, and drawn by [`terminal`],
+//! [`markdown`] or [`json`]. One file per noun holds its facts and how each form draws them.
+//! Pure functions: nothing is read, printed or asked from the environment.
+
+pub mod config;
+pub mod field;
+pub mod function;
+pub mod json;
+pub mod kfunc;
+pub mod kind;
+mod look;
+pub mod lsm;
+pub mod markdown;
+pub mod page;
+mod rows;
+pub mod suggest;
+pub mod syscall;
+pub mod terminal;
+pub mod tracepoint;
+pub mod types;
+
+pub use kind::Kind;
+pub use look::Look;
+pub use page::{Entry, Facts, Group, Kernel, Page, Section, State};
+pub use suggest::{Suggestions, suggest};

@@ -1,0 +1,122 @@
+//! Fields: `struct::member`, through anonymous members and along paths like `se.vruntime`.
+
+use depsurf::surface::Surface;
+use depsurf::surface::field::fields;
+use depsurf::surface::types::{Type, TypeKind};
+use serde::Serialize;
+
+use crate::look::Tone;
+use crate::markdown;
+use crate::rows::{Rows, Shelf};
+use crate::types::{MemberFacts, source};
+
+/// A field on one kernel: one entry per definition of the struct that has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Facts<'a> {
+    /// The field in each definition, the first one in front.
+    pub places: Vec<Place<'a>>,
+}
+
+/// A field in one definition of its struct.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place<'a> {
+    /// `btf` or `dwarf`, as in [`crate::types::Definition`].
+    pub source: &'static str,
+    /// The field; its offset counts from the start of the outermost struct.
+    #[serde(flatten)]
+    pub member: MemberFacts<'a>,
+    /// Size of the outermost struct in bytes.
+    pub struct_size: Option<u32>,
+}
+
+/// Parts of a field's name; `None` where it is not of the form `struct::member`.
+pub(crate) fn split(name: &str) -> Option<(&str, &str)> {
+    name.split_once("::").filter(|(outer, path)| !outer.is_empty() && !path.is_empty())
+}
+
+/// The types that a field's first part can mean: a struct, a union, or a typedef of one.
+pub(crate) fn outer_types<'a>(surface: &'a Surface, name: &'a str) -> impl Iterator<Item = Type<'a>> {
+    let rank = |found: &Type<'_>| match found.kind() {
+        TypeKind::Struct => 0,
+        TypeKind::Union => 1,
+        TypeKind::Typedef => 2,
+        _ => 3,
+    };
+    let mut found: Vec<Type<'a>> = surface.types().with_name(name).filter(|found| rank(found) < 3).collect();
+    found.sort_by_key(rank);
+    found.into_iter().map(|found| found.stripped(true))
+}
+
+/// The field of a name, or what is in the way.
+pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Result<Facts<'a>, Option<String>> {
+    let Some((outer, path)) = split(name) else {
+        return Err(Some("write a field as struct::member".into()));
+    };
+    let mut places: Vec<Place<'a>> = Vec::new();
+    let mut has_type = false;
+    for found in outer_types(surface, outer) {
+        has_type = true;
+        let Some(member) = resolve(surface, found, path) else { continue };
+        let place = Place { source: source(surface, found), member, struct_size: found.size() };
+        if !places.iter().any(|other| Place { source: other.source, ..place.clone() } == *other) {
+            places.push(place);
+        }
+    }
+    match (places.is_empty(), has_type) {
+        (false, _) => Ok(Facts { places }),
+        (true, true) => Err(Some(format!("`{outer}` has no such member"))),
+        (true, false) => Err(Some(format!("there is no `{outer}`"))),
+    }
+}
+
+/// Walks a path of member names. An array or a pointer in the middle ends it: a field lies in its struct.
+fn resolve<'a>(surface: &'a Surface, outer: Type<'a>, path: &str) -> Option<MemberFacts<'a>> {
+    let mut current = outer;
+    let mut base = 0u64;
+    let mut steps = path.split('.').peekable();
+    while let Some(step) = steps.next() {
+        let mut field = fields(current).into_iter().find(|field| field.name == step)?;
+        field.bit_offset += base;
+        if steps.peek().is_none() {
+            return Some(MemberFacts::new(surface, field));
+        }
+        base = field.bit_offset;
+        current = field.ty.stripped(true);
+    }
+    None
+}
+
+/// The body of an entry.
+pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
+    for (index, place) in facts.places.iter().enumerate() {
+        if index > 0 {
+            out.push_str("\nIn another definition of the type:\n\n");
+        }
+        markdown::block("c", &(place.member.declaration.clone() + ";"), out);
+        out.push('\n');
+        out.push_str(&format!(
+            "**Offset:** {}\n\n**Size:** {}\n",
+            place.member.place(),
+            place.member.extent()
+        ));
+    }
+}
+
+/// The sections of a field's page.
+pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
+    let among: Vec<usize> = present.iter().map(|(kernel, _)| *kernel).collect();
+    let (mut types, mut layout) = (Rows::default(), Rows::default());
+    for (kernel, facts) in present {
+        for place in &facts.places {
+            let from = if place.source == "btf" { "" } else { "  (from DWARF: not in the kernel's BTF)" };
+            types.add(*kernel, "", format!("{};{from}", place.member.declaration), Tone::Plain);
+            let unit = if place.member.bitfield_size.is_some() { "" } else { " bytes" };
+            let outer = place.struct_size.map_or_else(String::new, |size| format!(" of {size}"));
+            let words =
+                format!("offset {}{outer}, size {}{unit}", place.member.place(), place.member.extent());
+            layout.add(*kernel, "", words, Tone::Plain);
+        }
+    }
+    shelf.section("Type", "", &types, &among);
+    shelf.section("Layout", "", &layout, &among);
+}

@@ -1,0 +1,306 @@
+//! A function's page on a terminal.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use depsurf::surface::attach::{Answer, Attach};
+use depsurf::surface::record;
+use depsurf::surface::verdict::Issue;
+
+use super::{CallerFacts, CopyFacts, Facts, InstanceFacts, SymbolFacts};
+use crate::look::Tone;
+use crate::rows::{Rows, Shelf};
+
+/// The verdict in words. "no issue" is about the compiler's work only; attaching has a section of its own.
+pub(crate) fn status(facts: &Facts<'_>) -> (String, Tone) {
+    let issues: Vec<&str> = facts.issues().map(Issue::words).collect();
+    let collision = facts.verdict.collision.words().to_lowercase();
+    if issues.is_empty() {
+        (format!("no issue ({collision})"), Tone::Good)
+    } else {
+        (format!("{} ({collision})", issues.join(", ")), Tone::Caution)
+    }
+}
+
+/// Kernels with the function, by their place on the page.
+type Present<'p, 'a> = [(usize, &'p Facts<'a>)];
+
+/// The sections of a function's page.
+pub(crate) fn terminal(present: &Present<'_, '_>, shelf: &mut Shelf<'_>) {
+    let among: Vec<usize> = present.iter().map(|(kernel, _)| *kernel).collect();
+    let mut prototypes = Rows::default();
+    for (kernel, facts) in present {
+        match &facts.declaration {
+            Some(declaration) => prototypes.add(*kernel, "", declaration, Tone::Plain),
+            None => prototypes.add(*kernel, "", "unknown: no prototype in BTF or DWARF", Tone::Caution),
+        }
+    }
+    shelf.section("Prototype", "", &prototypes, &among);
+    shelf.section("Attach", "by the plain name", &attach_rows(present), &among);
+    shelf.section("Symbols", "", &symbol_rows(present), &among);
+    shelf.section("Where", "", &place_rows(present, shelf), &[]);
+    edges("Inlined into", "copy", "copies", present, &among, shelf, |instance| {
+        let site = |copy: &CopyFacts<'_>| copy.call_file.map(|file| (file.to_owned(), copy.call_line));
+        instance.inlined_into.iter().map(|copy| (copy.caller, site(copy))).collect()
+    });
+    edges("Called by", "call", "calls", present, &among, shelf, |instance| {
+        instance.called_by.iter().map(|caller| (*caller, None)).collect()
+    });
+}
+
+/// One row per pair of hooks that share their answers.
+fn attach_rows(present: &Present<'_, '_>) -> Rows {
+    type Of<'f> = for<'x> fn(&'x Attach<'f>) -> &'x Answer<'f>;
+    let pairs: [[(&str, Of<'_>); 2]; 2] = [
+        [("kprobe", |it| &it.kprobe), ("kretprobe", |it| &it.kretprobe)],
+        [("fentry", |it| &it.fentry), ("fexit", |it| &it.fexit)],
+    ];
+    let mut rows = Rows::default();
+    for [(first, of_first), (second, of_second)] in pairs {
+        if present.iter().all(|(_, facts)| of_first(&facts.attach) == of_second(&facts.attach)) {
+            let both = format!("{first}, {second}");
+            present
+                .iter()
+                .for_each(|(kernel, facts)| answer(&mut rows, *kernel, &both, of_first(&facts.attach)));
+        } else {
+            present
+                .iter()
+                .for_each(|(kernel, facts)| answer(&mut rows, *kernel, first, of_first(&facts.attach)));
+            present
+                .iter()
+                .for_each(|(kernel, facts)| answer(&mut rows, *kernel, second, of_second(&facts.attach)));
+        }
+    }
+    for (kernel, facts) in present {
+        answer(&mut rows, *kernel, "fmod_ret", &facts.attach.fmod_ret);
+    }
+    for (kernel, facts) in present {
+        answer(&mut rows, *kernel, "sleepable", &facts.attach.sleepable);
+    }
+    for (kernel, facts) in present {
+        let Attach { kprobe, fentry, misses, .. } = &facts.attach;
+        // What is missed only matters where something attaches, or may.
+        if matches!((kprobe, fentry), (Answer::No { .. }, Answer::No { .. })) {
+            continue;
+        }
+        for miss in misses {
+            rows.add(*kernel, "does not see", miss.to_string(), Tone::Caution);
+        }
+    }
+    for (kernel, facts) in present {
+        for symbol in &facts.symbols {
+            if let Some(kprobe) = &symbol.kprobe {
+                answer(&mut rows, *kernel, &format!("kprobe on {}", symbol.name), kprobe);
+            }
+        }
+    }
+    rows.by_key()
+}
+
+fn answer(rows: &mut Rows, kernel: usize, hook: &str, answer: &Answer<'_>) {
+    let tone = match answer {
+        Answer::Yes => Tone::Good,
+        Answer::No { .. } => Tone::Bad,
+        Answer::Unknown { .. } => Tone::Caution,
+    };
+    rows.add(kernel, hook, answer.to_string(), tone);
+}
+
+fn symbol_rows(present: &Present<'_, '_>) -> Rows {
+    let mut rows = Rows::default();
+    for (kernel, facts) in present {
+        if facts.symbols.is_empty() {
+            rows.add(*kernel, "none", "it has no code of its own", Tone::Caution);
+        }
+        for symbol in &facts.symbols {
+            let binding = match symbol.binding {
+                0 => "local",
+                1 => "global",
+                2 => "weak",
+                _ => "other binding",
+            };
+            let mut words = vec![binding];
+            if symbol.attach & record::ATTACH_EXPORTED_GPL != 0 {
+                words.push("exported (GPL)");
+            } else if symbol.attach & record::ATTACH_EXPORTED != 0 {
+                words.push("exported");
+            }
+            words.extend((!symbol.meaning.is_empty()).then_some(symbol.meaning));
+            rows.add(*kernel, symbol.name, words.join(", "), Tone::Plain);
+        }
+    }
+    rows.by_key()
+}
+
+/// Per kernel the instances with their addresses, which differ on each; with one kernel or `-v` also the
+/// symbols that are no instance's.
+fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
+    let mut rows = Rows::default();
+    let all_symbols = shelf.look().verbose || present.len() == 1;
+    for (kernel, facts) in present {
+        let label = shelf.label(*kernel);
+        let shown = if shelf.look().verbose { usize::MAX } else { INSTANCES_SHOWN };
+        for instance in facts.instances.iter().take(shown) {
+            rows.add(*kernel, label, place(instance, &facts.symbols), Tone::Plain);
+        }
+        if let Some(more) = facts.instances.len().checked_sub(shown).filter(|more| *more > 0) {
+            rows.add(*kernel, label, format!("and {more} more"), Tone::Dim);
+        }
+        let without_instance = facts
+            .symbols
+            .iter()
+            .filter(|symbol| facts.instances.iter().all(|instance| instance.address != Some(symbol.address)));
+        for symbol in without_instance.filter(|_| all_symbols) {
+            let text = format!("{:016x} {:>6} bytes  {}", symbol.address, symbol.size, symbol.name);
+            rows.add(*kernel, label, text, Tone::Plain);
+        }
+    }
+    rows
+}
+
+/// An instance in a line: address, size, linkage, declaration.
+fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
+    let code = match instance.address {
+        None => format!("{:<29}", "no code of its own"),
+        Some(address) => {
+            let symbol = symbols.iter().find(|symbol| symbol.address == address);
+            let size = symbol.map_or_else(String::new, |symbol| format!("{:>6} bytes", symbol.size));
+            format!("{address:016x} {size:<12}")
+        }
+    };
+    let linkage = if instance.external { "global" } else { "static" };
+    let declared = match (instance.decl_file, instance.decl_line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file.to_owned(),
+        (None, _) => "declared only".into(),
+    };
+    let unit = instance.file.filter(|file| instance.decl_file != Some(file));
+    let unit = unit.map_or_else(String::new, |file| format!(" in {file}"));
+    format!("{code}  {linkage}  {declared}{unit}")
+}
+
+/// Instances of one kernel that are listed without `-v`.
+const INSTANCES_SHOWN: usize = 3;
+/// Functions with calls or copies that are listed without `-v`.
+const CALLERS_SHOWN: usize = 8;
+
+/// Places of the calls in one function that are listed.
+const SITES_SHOWN: usize = 4;
+
+/// Where the source calls: file and line.
+type Site = Option<(String, Option<u32>)>;
+
+/// A caller on the kernels of a page: the number of sites and the lines of the last kernel that has it.
+#[derive(Default)]
+struct Edge {
+    kernels: Vec<usize>,
+    fewest: usize,
+    most: usize,
+    sites: Vec<(String, Option<u32>)>,
+    sites_differ: bool,
+}
+
+/// The calls to all instances of the function, or its inlined copies, folded by calling function.
+fn edges<'a>(
+    title: &str,
+    one: &str,
+    many: &str,
+    present: &Present<'_, 'a>,
+    among: &[usize],
+    shelf: &mut Shelf<'_>,
+    of: impl Fn(&InstanceFacts<'a>) -> Vec<(CallerFacts<'a>, Site)>,
+) {
+    let mut order: Vec<CallerFacts<'a>> = Vec::new();
+    let mut edges: HashMap<CallerFacts<'a>, Edge> = HashMap::new();
+    let (mut sites_span, mut callers_span) = (Span::default(), Span::default());
+    for (kernel, facts) in present {
+        let mut here: HashMap<CallerFacts<'a>, Vec<Site>> = HashMap::new();
+        for (caller, site) in facts.instances.iter().flat_map(&of) {
+            if !edges.contains_key(&caller) && !here.contains_key(&caller) {
+                order.push(caller);
+            }
+            here.entry(caller).or_default().push(site);
+        }
+        sites_span.add(here.values().map(Vec::len).sum());
+        callers_span.add(here.len());
+        for (caller, sites) in here {
+            edges.entry(caller).or_default().add(*kernel, sites);
+        }
+    }
+    if order.is_empty() {
+        return;
+    }
+    let shown = if shelf.look().verbose { order.len() } else { CALLERS_SHOWN };
+    let mut rows = Rows::default();
+    for caller in order.iter().take(shown) {
+        let edge = &edges[caller];
+        let text = edge.words(among, shelf);
+        edge.kernels.iter().for_each(|kernel| rows.add(*kernel, &caller.to_string(), &text, Tone::Plain));
+    }
+    let words =
+        |span: &Span, one: &str, many: &str| format!("{span} {}", if span.most == 1 { one } else { many });
+    let remark =
+        format!("{} in {}", words(&sites_span, one, many), words(&callers_span, "function", "functions"));
+    shelf.section(title, &remark, &rows, among);
+    if order.len() > shown {
+        shelf.line(2, Tone::Dim, &format!("and {} more functions (-v lists them)", order.len() - shown));
+    }
+}
+
+impl Edge {
+    fn add(&mut self, kernel: usize, sites: Vec<Site>) {
+        let count = sites.len();
+        let mut lines: Vec<(String, Option<u32>)> = sites.into_iter().flatten().collect();
+        lines.dedup();
+        self.sites_differ |= !self.kernels.is_empty() && self.sites != lines;
+        self.fewest = if self.kernels.is_empty() { count } else { self.fewest.min(count) };
+        self.most = self.most.max(count);
+        self.kernels.push(kernel);
+        self.sites = lines;
+    }
+
+    /// How often and where: `×2 at fs/read_write.c:613, 619`.
+    fn words(&self, among: &[usize], shelf: &Shelf<'_>) -> String {
+        let mut words = Vec::new();
+        if self.most > 1 {
+            words.push(format!("×{}", Span { fewest: Some(self.fewest), most: self.most }));
+        }
+        if !self.sites.is_empty() {
+            let mut places: Vec<String> = Vec::new();
+            let mut last_file = "";
+            for (file, line) in self.sites.iter().take(SITES_SHOWN) {
+                let line = line.map_or_else(|| "?".into(), |line| line.to_string());
+                places.push(if file == last_file { line } else { format!("{file}:{line}") });
+                last_file = file;
+            }
+            let more = if self.sites.len() > SITES_SHOWN { ", ..." } else { "" };
+            words.push(format!("at {}{more}", places.join(", ")));
+            let last = self.kernels.last().filter(|_| self.sites_differ && among.len() > 1);
+            words.extend(last.map(|kernel| format!("on {}", shelf.label(*kernel))));
+        }
+        words.join(" ")
+    }
+}
+
+/// A number that may differ from kernel to kernel.
+#[derive(Default)]
+struct Span {
+    fewest: Option<usize>,
+    most: usize,
+}
+
+impl Span {
+    fn add(&mut self, count: usize) {
+        self.fewest = Some(self.fewest.map_or(count, |fewest| fewest.min(count)));
+        self.most = self.most.max(count);
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fewest {
+            Some(fewest) if fewest < self.most => write!(f, "{fewest}..{}", self.most),
+            _ => write!(f, "{}", self.most),
+        }
+    }
+}

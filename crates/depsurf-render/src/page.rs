@@ -1,0 +1,160 @@
+//! The page: what is known of one name on some kernels. Decided here once, drawn elsewhere.
+
+use depsurf::surface::{Fact, Surface};
+
+use crate::kind::Kind;
+use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
+
+/// Kernels that are listed under one title.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// `Regular`, `Arch`, `Flavor`, or what the caller chose.
+    pub title: String,
+    /// Its kernels, in the order of the page.
+    pub kernels: Vec<Kernel<'a>>,
+}
+
+/// A kernel and what it is called on the page.
+#[derive(Debug, Clone)]
+pub struct Kernel<'a> {
+    /// `6.12`, `arm64`, or the whole name.
+    pub label: String,
+    /// Its surface.
+    pub surface: &'a Surface,
+}
+
+/// One name on some kernels.
+#[derive(Debug, Clone)]
+pub struct Page<'a> {
+    /// What the name names.
+    pub kind: Kind,
+    /// The name.
+    pub name: String,
+    /// The kernels by group, as they were given.
+    pub groups: Vec<Section<'a>>,
+}
+
+/// A group on the page.
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
+    /// The group's title.
+    pub title: String,
+    /// One entry per kernel.
+    pub entries: Vec<Entry<'a>>,
+}
+
+/// One kernel on the page.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// What the kernel is called.
+    pub label: String,
+    /// Its surface.
+    pub surface: &'a Surface,
+    /// What it has under the name.
+    pub state: State<'a>,
+}
+
+/// What a kernel has under a name.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a page has one per kernel")]
+pub enum State<'a> {
+    /// It has the thing.
+    Present(Facts<'a>),
+    /// It is known not to have it.
+    Absent {
+        /// What it has instead, where that helps.
+        remark: Option<String>,
+    },
+    /// Nothing was found, but the facts that would tell were not read.
+    Unknown {
+        /// The facts.
+        fact: Fact,
+        /// Why they were not read.
+        reason: &'a str,
+    },
+}
+
+/// The facts of a present thing.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each holds the facts of the kind with the same name")]
+#[allow(clippy::large_enum_variant, reason = "a page has one per kernel")]
+pub enum Facts<'a> {
+    Function(function::Facts<'a>),
+    /// A struct, a union or an enum.
+    Type(types::Facts<'a>),
+    Field(field::Facts<'a>),
+    Tracepoint(tracepoint::Facts<'a>),
+    Lsm(lsm::Facts),
+    Kfunc(kfunc::Facts<'a>),
+    Syscall(syscall::Facts<'a>),
+    Config(config::Facts<'a>),
+}
+
+impl<'a> Page<'a> {
+    /// Looks a name up on every kernel.
+    #[must_use]
+    pub fn decide(kind: Kind, name: &'a str, groups: &[Group<'a>]) -> Self {
+        let section = |group: &Group<'a>| Section {
+            title: group.title.clone(),
+            entries: group.kernels.iter().map(|kernel| entry(kind, name, kernel)).collect(),
+        };
+        let groups = groups.iter().map(section).collect();
+        Self { kind, name: canonical(kind, name), groups }
+    }
+
+    /// All entries, group by group.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry<'a>> {
+        self.groups.iter().flat_map(|group| &group.entries)
+    }
+
+    /// Whether some kernel has the thing.
+    #[must_use]
+    pub fn is_somewhere(&self) -> bool {
+        self.entries().any(|entry| matches!(entry.state, State::Present(_)))
+    }
+}
+
+/// The name as surfaces have it: options have their `CONFIG_`.
+fn canonical(kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Config if !name.starts_with("CONFIG_") => format!("CONFIG_{name}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn entry<'a>(kind: Kind, name: &'a str, kernel: &Kernel<'a>) -> Entry<'a> {
+    let surface = kernel.surface;
+    let state = match lookup(kind, name, surface) {
+        Ok(facts) => State::Present(facts),
+        Err(remark) => absent(kind, surface, remark),
+    };
+    Entry { label: kernel.label.clone(), surface, state }
+}
+
+/// The facts, or a remark on what is there instead.
+fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'a>, Option<String>> {
+    let found = match kind {
+        Kind::Function => {
+            return function::lookup(surface, name).map(Facts::Function);
+        }
+        Kind::Field => return field::lookup(surface, name).map(Facts::Field),
+        Kind::Struct | Kind::Union | Kind::Enum => {
+            return types::lookup(surface, kind, name).map(Facts::Type);
+        }
+        Kind::Tracepoint => tracepoint::lookup(surface, name).map(Facts::Tracepoint),
+        Kind::Lsm => lsm::lookup(surface, name).map(Facts::Lsm),
+        Kind::Kfunc => kfunc::lookup(surface, name).map(Facts::Kfunc),
+        Kind::Syscall => syscall::lookup(surface, name).map(Facts::Syscall),
+        Kind::Config => return config::lookup(surface, name).map(Facts::Config),
+    };
+    found.ok_or(None)
+}
+
+/// Absent is only what cannot have been overlooked.
+fn absent(kind: Kind, surface: &Surface, remark: Option<String>) -> State<'_> {
+    let unread = kind.facts().iter().find_map(|&fact| Some((fact, surface.meta().unknown_because(fact)?)));
+    match unread {
+        Some((fact, reason)) => State::Unknown { fact, reason },
+        None => State::Absent { remark },
+    }
+}

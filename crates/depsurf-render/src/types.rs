@@ -1,0 +1,243 @@
+//! Structs, unions and enums.
+
+use std::borrow::Cow;
+
+use depsurf::surface::field::{Field, fields};
+use depsurf::surface::types::{Type, TypeKind};
+use depsurf::surface::{Surface, c};
+use serde::Serialize;
+
+use crate::json::type_name;
+use crate::kind::Kind;
+use crate::look::Tone;
+use crate::markdown;
+use crate::rows::{Rows, Shelf};
+
+/// The definitions of one name on one kernel.
+#[derive(Debug, Clone, Serialize)]
+pub struct Facts<'a> {
+    /// Definitions that differ, the one that is shown first in front. CO-RE tries every one of them.
+    pub definitions: Vec<Definition<'a>>,
+}
+
+/// One definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Definition<'a> {
+    /// `btf` for what libbpf sees, `dwarf` for what the kernel's BTF lacks.
+    pub source: &'static str,
+    /// The definition in C. Members of anonymous structs and unions stand among those of the type.
+    pub declaration: String,
+    /// Bytes; `None` where the source of the facts does not tell.
+    pub size: Option<u32>,
+    /// Members with their places, those of anonymous structs and unions included.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberFacts<'a>>,
+    /// Values of an enum.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ValueFacts<'a>>,
+}
+
+/// A member of a struct or union.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberFacts<'a> {
+    /// Name.
+    pub name: Cow<'a, str>,
+    /// Type, as C.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Type and name, as C.
+    #[serde(skip)]
+    pub declaration: String,
+    /// Offset from the start of the outermost type, in bits.
+    pub bit_offset: u64,
+    /// Bits of a bitfield; `None` for other members.
+    pub bitfield_size: Option<u8>,
+    /// Bytes; `None` for a bitfield and for types without a size.
+    pub size: Option<u64>,
+}
+
+/// A value of an enum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ValueFacts<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Value.
+    pub value: i128,
+}
+
+/// The name under which anonymous enums are collected.
+const ANONYMOUS: &str = "(anon)";
+
+/// The definitions of a name, or what is there instead.
+pub(crate) fn lookup<'a>(
+    surface: &'a Surface,
+    kind: Kind,
+    name: &'a str,
+) -> Result<Facts<'a>, Option<String>> {
+    let kinds: &[TypeKind] = match kind {
+        Kind::Union => &[TypeKind::Union],
+        Kind::Enum => &[TypeKind::Enum, TypeKind::Enum64],
+        _ => &[TypeKind::Struct],
+    };
+    let types = surface.types();
+    let mut definitions: Vec<Definition<'a>> = Vec::new();
+    let mut add = |found: Type<'a>| {
+        let definition = Definition::new(surface, found);
+        // The same definition may have been read from BTF and again from DWARF.
+        let same =
+            |other: &Definition<'_>| Definition { source: other.source, ..definition.clone() } == *other;
+        if !definitions.iter().any(same) {
+            definitions.push(definition);
+        }
+    };
+    if kind == Kind::Enum && name == ANONYMOUS {
+        types
+            .iter()
+            .filter(|found| kinds.contains(&found.kind()) && found.name().is_empty())
+            .for_each(&mut add);
+    } else {
+        types.with_name(name).filter(|found| kinds.contains(&found.kind())).for_each(&mut add);
+    }
+    if definitions.is_empty() {
+        let declared =
+            types.find(TypeKind::Fwd, name).is_some_and(|fwd| fwd.kind_flag() == (kind == Kind::Union));
+        return Err((declared && kind != Kind::Enum).then(|| "declared, but nowhere defined".into()));
+    }
+    Ok(Facts { definitions })
+}
+
+impl<'a> Definition<'a> {
+    fn new(surface: &'a Surface, found: Type<'a>) -> Self {
+        Self {
+            source: source(surface, found),
+            declaration: c::definition(found),
+            size: found.size(),
+            members: members(surface, found),
+            values: found.enumerators().map(|it| ValueFacts { name: it.name, value: it.value }).collect(),
+        }
+    }
+}
+
+/// Where a type was read from.
+pub(crate) fn source(surface: &Surface, found: Type<'_>) -> &'static str {
+    if found.id().0 < surface.meta().btf_types { "btf" } else { "dwarf" }
+}
+
+/// The fields of a struct or union; those of anonymous members stand in the place of these.
+pub(crate) fn members<'a>(surface: &'a Surface, found: Type<'a>) -> Vec<MemberFacts<'a>> {
+    fields(found).into_iter().map(|field| MemberFacts::new(surface, field)).collect()
+}
+
+impl<'a> MemberFacts<'a> {
+    pub(crate) fn new(surface: &'a Surface, field: Field<'a>) -> Self {
+        let size = field.ty.byte_size(surface.meta().address_size);
+        Self {
+            type_name: type_name(field.ty),
+            declaration: c::declaration(field.ty, &field.name),
+            name: field.name,
+            bit_offset: field.bit_offset,
+            bitfield_size: field.bitfield_size,
+            size: size.filter(|_| field.bitfield_size.is_none()),
+        }
+    }
+}
+
+impl MemberFacts<'_> {
+    /// Byte offset; for a bitfield `byte:bit`, where bits count as BTF counts them.
+    pub(crate) fn place(&self) -> String {
+        match self.bitfield_size {
+            None => (self.bit_offset / 8).to_string(),
+            Some(_) => format!("{}:{}", self.bit_offset / 8, self.bit_offset % 8),
+        }
+    }
+
+    /// Bytes, or bits with their unit; `?` where unknown.
+    pub(crate) fn extent(&self) -> String {
+        match (self.bitfield_size, self.size) {
+            (Some(1), _) => "1 bit".into(),
+            (Some(bits), _) => format!("{bits} bits"),
+            (None, Some(size)) => size.to_string(),
+            (None, None) => "?".into(),
+        }
+    }
+}
+
+/// The body of an entry: the first definition, then the others.
+pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
+    for (index, definition) in facts.definitions.iter().enumerate() {
+        if index > 0 {
+            out.push_str("\nAnother definition under this name:\n\n");
+        }
+        markdown::block("c", &definition.declaration, out);
+    }
+}
+
+/// The sections of a page on a struct, union or enum.
+pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
+    let among: Vec<usize> = present.iter().map(|(kernel, _)| *kernel).collect();
+    let mut sizes = Rows::default();
+    for (kernel, facts) in present {
+        for (index, definition) in facts.definitions.iter().enumerate() {
+            let ordinal = if facts.definitions.len() > 1 {
+                format!(" (definition {} of {})", index + 1, facts.definitions.len())
+            } else {
+                String::new()
+            };
+            let from = if definition.source == "btf" { "" } else { ", from DWARF: not in the kernel's BTF" };
+            let count = if definition.values.is_empty() {
+                format!("{} members", definition.members.len())
+            } else {
+                format!("{} values", definition.values.len())
+            };
+            let size = definition.size.map_or_else(|| "size unknown".into(), |size| format!("{size} bytes"));
+            sizes.add(*kernel, "", format!("{size}, {count}{from}{ordinal}"), Tone::Plain);
+        }
+    }
+    shelf.section("Size", "", &sizes, &among);
+    let lists = |of: fn(&Definition<'_>) -> Vec<Line>| -> Vec<(usize, Vec<Line>)> {
+        let lines = |facts: &Facts<'_>| facts.definitions.iter().flat_map(of).collect();
+        present.iter().map(|(kernel, facts)| (*kernel, lines(facts))).collect()
+    };
+    let members = lists(|definition| {
+        let line = |member: &MemberFacts<'_>| {
+            let bits = member.bitfield_size.map_or_else(String::new, |bits| format!(" : {bits}"));
+            (member.declaration.clone() + &bits, member.place())
+        };
+        definition.members.iter().map(line).collect()
+    });
+    shelf.section("Members", "byte offset, declaration", &merged(&members), &among);
+    let values = lists(|definition| {
+        definition.values.iter().map(|it| (it.name.to_owned(), it.value.to_string())).collect()
+    });
+    shelf.section("Values", "", &merged(&values), &among);
+}
+
+/// What a line of a list says, and the number before it.
+pub(crate) type Line = (String, String);
+
+/// Lists of kernels merged into one that keeps the order of each as far as they agree. A line that is on
+/// several kernels with different numbers gives one row per number.
+pub(crate) fn merged(lists: &[(usize, Vec<Line>)]) -> Rows {
+    let mut order: Vec<&str> = Vec::new();
+    for (_, list) in lists {
+        let mut at = 0;
+        for (text, _) in list {
+            match order.iter().position(|known| known == text) {
+                Some(place) => at = at.max(place + 1),
+                None => {
+                    order.insert(at, text);
+                    at += 1;
+                }
+            }
+        }
+    }
+    let mut rows = Rows::default();
+    for text in order {
+        for (kernel, list) in lists {
+            for (_, number) in list.iter().filter(|(other, _)| other == text) {
+                rows.add(*kernel, number, text, Tone::Plain);
+            }
+        }
+    }
+    rows
+}
