@@ -1,8 +1,8 @@
-//! The bytes of a tar archive under whatever compression, read forwards.
+//! The bytes of a tar archive, under whatever compression.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 
-use liblzma::stream::{CONCATENATED, Stream};
+use liblzma::stream::CONCATENATED;
 
 use super::xz;
 use crate::error::{Error, Result};
@@ -11,25 +11,17 @@ use crate::error::{Error, Result};
 pub const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// First bytes of a gzip member.
 pub const GZIP: &[u8] = &[0x1f, 0x8b];
-/// Blocks larger than this are decoded as a stream: beginning in the middle would gain nothing.
+/// With blocks larger than this it is decoded as a stream: beginning in the middle would gain nothing.
 const LARGEST_BLOCK: u64 = 256 << 20;
-
 /// Archives with larger contents are refused. The largest kernel packages have 10 GiB.
 const LARGEST: u64 = 64 << 30;
 
-/// A compressed byte sequence that can be read and skipped in.
+/// A compressed byte sequence with a position in it.
 pub enum Archive<'a> {
-    /// xz of several blocks: what is skipped is decoded no further than a block's start.
+    /// xz of several blocks: only what comes before a position in its block must be decoded.
     Blocks(Box<Blocks<'a>>),
-    /// Anything else: what is skipped is decoded and dropped.
-    Stream {
-        /// Name of the compression, for messages.
-        format: &'static str,
-        /// The decompressor.
-        reader: Box<dyn Read + 'a>,
-        /// Offset of the next byte in the uncompressed data.
-        position: u64,
-    },
+    /// Anything else: all that comes before a position must be decoded to get there.
+    Stream(Stream<'a>),
 }
 
 impl<'a> Archive<'a> {
@@ -53,21 +45,7 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// When a decompressor cannot be made.
     pub fn stream(data: &'a [u8]) -> Result<Self> {
-        let (format, reader): (_, Box<dyn Read>) = if data.starts_with(xz::MAGIC) {
-            let stream = Stream::new_stream_decoder(xz::MEMORY, CONCATENATED)
-                .map_err(|e| Error::malformed("xz", "0x0", e.to_string()))?;
-            ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
-        } else if data.starts_with(ZSTD) {
-            // The library refuses windows above 128 MiB by itself.
-            let reader = zstd::stream::read::Decoder::with_buffer(data)
-                .map_err(|e| Error::malformed("zstd", "0x0", e.to_string()))?;
-            ("zstd", Box::new(reader))
-        } else if data.starts_with(GZIP) {
-            ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(data))))
-        } else {
-            ("tar", Box::new(data))
-        };
-        Ok(Self::Stream { format, reader, position: 0 })
+        Ok(Self::Stream(Stream::new(data)?))
     }
 
     /// Offset of the next byte in the uncompressed data.
@@ -75,7 +53,7 @@ impl<'a> Archive<'a> {
     pub fn position(&self) -> u64 {
         match self {
             Self::Blocks(blocks) => blocks.position,
-            Self::Stream { position, .. } => *position,
+            Self::Stream(stream) => stream.position,
         }
     }
 
@@ -86,20 +64,7 @@ impl<'a> Archive<'a> {
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         match self {
             Self::Blocks(blocks) => blocks.read(out),
-            Self::Stream { format, reader, position } => {
-                let mut filled = 0;
-                within_limit(position.saturating_add(out.len() as u64))?;
-                while filled < out.len() {
-                    match reader.read(&mut out[filled..]) {
-                        Ok(0) => break,
-                        Ok(count) => filled += count,
-                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                        Err(e) => return Err(broken(format, *position + filled as u64, &e)),
-                    }
-                }
-                *position += filled as u64;
-                Ok(filled)
-            }
+            Self::Stream(stream) => stream.read(out),
         }
     }
 
@@ -115,26 +80,96 @@ impl<'a> Archive<'a> {
         Err(Error::Truncated { what: what.into(), needed, available: self.position() })
     }
 
-    /// Moves on by `count` bytes, possibly beyond the end.
+    /// Goes to another position, which may be beyond the end.
     ///
     /// # Errors
     /// As [`Archive::read`].
-    pub fn skip(&mut self, count: u64) -> Result<()> {
+    pub fn seek(&mut self, position: u64) -> Result<()> {
         match self {
-            Self::Blocks(blocks) => blocks.position = blocks.position.saturating_add(count),
-            Self::Stream { .. } => {
-                let mut scratch = vec![0; count.min(64 << 10) as usize];
-                let mut left = count;
-                while left > 0 {
-                    let now = left.min(scratch.len() as u64) as usize;
-                    if self.read(&mut scratch[..now])? < now {
-                        break;
-                    }
-                    left -= now as u64;
-                }
+            Self::Blocks(blocks) => {
+                blocks.seek(position);
+                Ok(())
+            }
+            Self::Stream(stream) => stream.seek(position),
+        }
+    }
+}
+
+/// A decompressor that goes forwards. Going back begins anew.
+pub struct Stream<'a> {
+    data: &'a [u8],
+    format: &'static str,
+    reader: Box<dyn Read + 'a>,
+    /// Offset of the next byte in the uncompressed data.
+    position: u64,
+}
+
+impl<'a> Stream<'a> {
+    fn new(data: &'a [u8]) -> Result<Self> {
+        let (format, reader): (_, Box<dyn Read>) = if data.starts_with(xz::MAGIC) {
+            let stream = liblzma::stream::Stream::new_stream_decoder(xz::MEMORY, CONCATENATED)
+                .map_err(|e| Error::malformed("xz", "0x0", e.to_string()))?;
+            ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
+        } else if data.starts_with(ZSTD) {
+            // The library refuses windows above 128 MiB by itself.
+            let reader = zstd::stream::read::Decoder::with_buffer(data)
+                .map_err(|e| Error::malformed("zstd", "0x0", e.to_string()))?;
+            ("zstd", Box::new(reader))
+        } else if data.starts_with(GZIP) {
+            ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(data))))
+        } else {
+            ("tar", Box::new(data))
+        };
+        Ok(Self { data, format, reader, position: 0 })
+    }
+
+    /// Whether decoding twice costs less than the memory for all that is decoded. That of xz is far slower.
+    #[must_use]
+    pub fn is_fast(&self) -> bool {
+        self.format != "xz"
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        within_limit(self.position.saturating_add(out.len() as u64))?;
+        let mut filled = 0;
+        while filled < out.len() {
+            match self.reader.read(&mut out[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.broken(filled, &e)),
             }
         }
+        self.position += filled as u64;
+        Ok(filled)
+    }
+
+    fn seek(&mut self, position: u64) -> Result<()> {
+        if position < self.position {
+            *self = Self::new(self.data)?;
+        }
+        let mut left = position - self.position;
+        let mut scratch = vec![0; left.min(64 << 10) as usize];
+        while left > 0 {
+            let now = left.min(scratch.len() as u64) as usize;
+            if self.read(&mut scratch[..now])? < now {
+                break;
+            }
+            left -= now as u64;
+        }
         Ok(())
+    }
+
+    fn broken(&self, filled: usize, error: &io::Error) -> Error {
+        let position = self.position + filled as u64;
+        if error.kind() == ErrorKind::UnexpectedEof {
+            return Error::Truncated {
+                what: format!("{} data", self.format),
+                needed: position + 1,
+                available: position,
+            };
+        }
+        Error::malformed(self.format, format!("byte {position:#x} of the contents"), error.to_string())
     }
 }
 
@@ -143,17 +178,6 @@ fn within_limit(position: u64) -> Result<()> {
         return Ok(());
     }
     Err(Error::Limit { what: "contents of the archive".into(), limit: format!("{} GiB", LARGEST >> 30) })
-}
-
-fn broken(format: &'static str, position: u64, error: &io::Error) -> Error {
-    if error.kind() == ErrorKind::UnexpectedEof {
-        return Error::Truncated {
-            what: format!("{format} data"),
-            needed: position + 1,
-            available: position,
-        };
-    }
-    Error::malformed(format, format!("byte {position:#x} of the contents"), error.to_string())
 }
 
 /// A position in xz data of several blocks, with the decoder of the block it is in.

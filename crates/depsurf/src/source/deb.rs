@@ -30,7 +30,7 @@ pub struct Package {
 pub struct Deb<'a> {
     /// Its identity.
     pub package: Package,
-    /// Names of the packages it depends on, without alternatives' versions.
+    /// Names of the packages it depends on, alternatives included, versions not.
     pub depends: Vec<String>,
     /// Whether it was built by Ubuntu, whose packages have other names than Debian's.
     ubuntu: bool,

@@ -31,6 +31,14 @@ const UNREAD: [&[u8]; 7] = [
     b".debug_pubtypes",
 ];
 
+/// Offset of the section headers; 0 when there are none.
+///
+/// # Errors
+/// When the ELF header is damaged.
+pub fn section_headers(head: &[u8]) -> Result<u64> {
+    Ok(Layout::parse(head)?.shoff)
+}
+
 /// Says which ranges of an ELF file of `size` bytes are worth decoding; sorted and disjoint.
 /// `head` is the first [`HEADER`] bytes, or all there are.
 ///

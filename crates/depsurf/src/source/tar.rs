@@ -53,11 +53,8 @@ impl<'a> Tar<'a> {
         self.next
     }
 
-    /// Goes on at another header. Only archives of several xz blocks can go back.
+    /// Goes on at another header.
     pub fn jump(&mut self, position: u64) {
-        if let Archive::Blocks(blocks) = &mut self.archive {
-            blocks.seek(position);
-        }
         self.next = position;
     }
 
@@ -69,8 +66,7 @@ impl<'a> Tar<'a> {
         let mut long_name = None;
         let mut pax = Pax::default();
         loop {
-            let position = self.archive.position();
-            self.archive.skip(self.next.saturating_sub(position))?;
+            self.archive.seek(self.next)?;
             let mut block = [0; BLOCK];
             self.archive.read_exact(&mut block, "tar archive")?;
             if block == [0; BLOCK] {

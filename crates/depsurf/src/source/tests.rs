@@ -65,23 +65,40 @@ fn any_compression_gives_the_same_vmlinux() {
 }
 
 #[test]
-fn unread_sections_are_not_decoded() {
-    let kernel = {
-        let sections: Vec<Vec<u8>> = (0..4).map(|seed| noise(5 << 20, seed)).collect();
-        let vmlinux = elf(&[
-            (".text", 1, 2, &sections[0]),
-            (".rela.text", 4, 0, &sections[1]),
-            (".debug_loclists", 1, 0, &sections[2]),
-            (".debug_info", 1, 0, &sections[3]),
-        ]);
-        let tar = tar(&[member("vmlinux", b'0', &vmlinux)]);
-        open_package(&package(CONTROL, &xz_even(&tar, 1 << 20))).unwrap()
-    };
-    assert!(kernel.vmlinux.present(64..64 + (5 << 20)));
-    assert!(kernel.vmlinux.present(64 + (15 << 20)..kernel.vmlinux.len() as u64));
-    assert!(!kernel.vmlinux.present(7 << 20..(7 << 20) + 1));
-    let stored = kernel.vmlinux.present_len();
-    assert!((10 << 20..11 << 20).contains(&stored), "{stored}");
+fn unread_sections_take_no_memory() {
+    let sections: Vec<Vec<u8>> = (0..4).map(|seed| noise(5 << 20, seed)).collect();
+    let vmlinux = elf(&[
+        (".text", 1, 2, &sections[0]),
+        (".rela.text", 4, 0, &sections[1]),
+        (".debug_loclists", 1, 0, &sections[2]),
+        (".debug_info", 1, 0, &sections[3]),
+    ]);
+    let tar = tar(&[member("vmlinux", b'0', &vmlinux)]);
+    for (name, data) in [("xz", xz_even(&tar, 1 << 20)), ("zstd", zst(&tar)), ("tar", tar)] {
+        let kernel = open_package(&package(CONTROL, &data)).unwrap();
+        let bytes = &kernel.vmlinux;
+        assert!(bytes.get(0..64 + (5 << 20)).unwrap() == &vmlinux[..64 + (5 << 20)], "{name}");
+        let rest = 64 + (15 << 20);
+        assert!(bytes.get(rest as u64..bytes.len() as u64).unwrap() == &vmlinux[rest..], "{name}");
+        assert!(!bytes.present(7 << 20..(7 << 20) + 1), "{name}");
+        let stored = bytes.present_len();
+        assert!((10 << 20..12 << 20).contains(&stored), "{name}: {stored}");
+    }
+}
+
+#[test]
+fn a_header_shorter_than_what_is_read_of_it() {
+    // A 32-bit file that needs its header and nothing else for a long way.
+    let mut vmlinux = vec![0; 5 << 20];
+    vmlinux[..6].copy_from_slice(b"\x7fELF\x01\x01");
+    vmlinux[32..36].copy_from_slice(&(4u32 << 20).to_le_bytes());
+    vmlinux[46..52].copy_from_slice(&[40, 0, 1, 0, 0, 0]);
+    let tar = tar(&[member("vmlinux", b'0', &vmlinux)]);
+    for data in [xz_even(&tar, 1 << 20), zst(&tar), xz_blocks(&tar, [])] {
+        let kernel = open_package(&package(CONTROL, &data)).unwrap();
+        assert!(kernel.vmlinux.get(0..52).unwrap() == &vmlinux[..52]);
+        assert!(kernel.vmlinux.present(4 << 20..(4 << 20) + 40));
+    }
 }
 
 #[test]
