@@ -14,6 +14,8 @@ pub(super) enum Step {
     Delta = 1,
     /// The same, with the sign in the lowest bit, so that small steps down are small too.
     ZigZag = 2,
+    /// The words, with the sign in the lowest bit.
+    Sign = 3,
 }
 
 /// How words become bytes.
@@ -37,12 +39,12 @@ pub(super) struct Coding {
 
 impl Coding {
     /// Every coding, in the order in which the first of equally small ones is taken.
-    pub(super) const ALL: [Self; 9] = {
-        let steps = [Step::None, Step::Delta, Step::ZigZag];
+    pub(super) const ALL: [Self; 12] = {
+        let steps = [Step::None, Step::Delta, Step::ZigZag, Step::Sign];
         let bytes = [Bytes::Planes, Bytes::Varint, Bytes::Words];
-        let mut all = [Self { step: Step::None, bytes: Bytes::Planes }; 9];
+        let mut all = [Self { step: Step::None, bytes: Bytes::Planes }; 12];
         let mut at = 0;
-        while at < 9 {
+        while at < 12 {
             all[at] = Self { step: steps[at / 3], bytes: bytes[at % 3] };
             at += 1;
         }
@@ -73,7 +75,8 @@ impl Coding {
             match self.step {
                 Step::None => word,
                 Step::Delta => delta,
-                Step::ZigZag => delta << 1 ^ (delta.cast_signed() >> 31).cast_unsigned(),
+                Step::ZigZag => with_sign_last(delta),
+                Step::Sign => with_sign_last(word),
             }
         });
         match self.bytes {
@@ -153,13 +156,22 @@ impl Coding {
             }
             Step::ZigZag => {
                 for word in &mut words {
-                    before = before.wrapping_add(*word >> 1 ^ (*word & 1).wrapping_neg());
+                    before = before.wrapping_add(with_sign_first(*word));
                     *word = before;
                 }
             }
+            Step::Sign => words.iter_mut().for_each(|word| *word = with_sign_first(*word)),
         }
         Some(words)
     }
+}
+
+fn with_sign_last(word: u32) -> u32 {
+    word << 1 ^ (word.cast_signed() >> 31).cast_unsigned()
+}
+
+fn with_sign_first(word: u32) -> u32 {
+    word >> 1 ^ (word & 1).wrapping_neg()
 }
 
 #[cfg(test)]
@@ -194,6 +206,6 @@ mod tests {
             assert_eq!(coding.number(), number);
             assert_eq!(Coding::from_number(number), Some(coding));
         }
-        assert_eq!(Coding::from_number(9), None);
+        assert_eq!(Coding::from_number(12), None);
     }
 }

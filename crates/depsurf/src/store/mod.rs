@@ -12,6 +12,7 @@
 
 mod column;
 pub mod pack;
+mod predict;
 mod write;
 
 use std::collections::BTreeMap;

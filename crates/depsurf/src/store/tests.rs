@@ -9,13 +9,14 @@ use super::*;
 use crate::surface::build::Parts;
 use crate::surface::meta::Meta;
 use crate::surface::record;
+use crate::surface::strings::StrId;
 use crate::surface::types::{Child, TypeKind};
 
 fn kernel(name: &str) -> KernelId {
     name.parse().unwrap()
 }
 
-/// A small surface with something in most tables; `size` rows in the long ones.
+/// A surface with `size` functions and something in most tables.
 pub(super) fn parts(name: &str, size: u32) -> Parts {
     let mut parts = Parts::new(Meta {
         kernel: kernel(name),
@@ -31,32 +32,80 @@ pub(super) fn parts(name: &str, size: u32) -> Parts {
         btf_types: 1,
         evidence: BTreeMap::new(),
     });
-    let file = parts.strings.intern(b"fs/read_write.c");
-    parts.files.push(file);
-    parts.units.push(record::Unit { file: 0.into(), module: 0.into() });
+    let mut state = 1u32;
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % below.max(1)
+    };
+    for unit in 0..size.div_ceil(8) {
+        let file = parts.strings.intern(format!("fs/unit{unit}.c").as_bytes());
+        parts.files.push(file);
+        parts.units.push(record::Unit { file: unit.into(), module: 0.into() });
+    }
+    let units = parts.units.len() as u32;
+    // Names come in another order than that of functions, as they do when units are read one by one.
     for row in 0..size {
-        // Not in the order of names, so that the derived orders differ from the tables'.
-        let name =
-            parts.strings.intern(format!("name_{}", row.wrapping_mul(2_654_435_761) % 1000).as_bytes());
-        let address = 0xffff_ffff_8100_0000 + u64::from(row) * 48;
-        parts.symbols.push(record::Symbol {
+        let name = format!("name_{:05}", row.wrapping_mul(7919) % size);
+        let id = parts.strings.intern(name.as_bytes());
+        let proto = parts.types.push(TypeKind::FuncProto, false, StrId::EMPTY, 0, []);
+        if row % 3 == 0 {
+            parts.types.push(TypeKind::Func, false, id, proto.0, []);
+        }
+        let member = Child { name: id, a: random(row + 1), b: row * 32 };
+        parts.types.push(TypeKind::Struct, false, id, row * 8, [member]);
+        let suffixed = parts.strings.intern(format!("{name}.cold").as_bytes());
+        for name in [id, suffixed] {
+            parts.symbols.push(record::Symbol {
+                name: name.0.into(),
+                address: (0xffff_ffff_8100_0000 + u64::from(row) * 48).into(),
+                size: random(97).into(),
+                section: random(3).into(),
+                attach: random(4).into(),
+                info: if random(9) == 0 { 0x11 } else { 0x12 },
+                other: 0,
+                special: 0.into(),
+            });
+        }
+    }
+    let instances = size * 2;
+    for row in 0..size {
+        let name = parts.strings.intern(format!("name_{row:05}").as_bytes());
+        parts.functions.push(record::Function {
             name: name.0.into(),
-            address: address.into(),
-            size: (row % 97).into(),
-            section: record::NONE.into(),
-            attach: (row & 3).into(),
-            info: 0x12,
-            other: 0,
-            special: 0.into(),
+            first_instance: (row * 2).into(),
+            first_symbol: (parts.function_symbols.len() as u32).into(),
+            btf_func: if row % 3 == 0 { random(size).into() } else { record::NONE.into() },
         });
-        let child = Child { name, a: row / 2, b: row * 32 };
-        parts.types.push(TypeKind::Struct, false, name, row * 8, [child]);
-        parts.inline_sites.push(record::InlineSite {
-            caller: (row / 3).into(),
-            call_file: 0.into(),
-            call_line: (row * 7 % 400).into(),
-            address: (row * 11).into(),
-        });
+        let symbols = (0u32..).zip(&parts.symbols);
+        let own = symbols.filter(|(_, symbol)| symbol.name.get() == name.0).map(|(index, _)| index);
+        parts.function_symbols.extend(own);
+        for _ in 0..2 {
+            let unit = random(units);
+            parts.instances.push(record::Instance {
+                unit: unit.into(),
+                decl_file: if random(5) == 0 { record::NONE.into() } else { unit.into() },
+                decl_line: random(900).into(),
+                address: (0xffff_ffff_8100_0000 + u64::from(random(size)) * 48).into(),
+                prototype: random(size).into(),
+                first_inline_site: (parts.inline_sites.len() as u32).into(),
+                first_call_site: (parts.call_sites.len() as u32).into(),
+                flags: random(16).into(),
+            });
+            for _ in 0..random(4) {
+                parts.call_sites.push(record::CallSite { caller: random(instances).into() });
+                parts.inline_sites.push(record::InlineSite {
+                    caller: random(instances).into(),
+                    call_file: random(units).into(),
+                    call_line: random(900).into(),
+                    address: if random(9) == 0 { record::NONE.into() } else { random(100_000).into() },
+                });
+            }
+        }
+    }
+    for row in 0..size / 10 {
+        let name = parts.strings.intern(format!("CONFIG_{row}").as_bytes());
+        let value = parts.strings.intern([b"y", b"m", b"n"][random(3) as usize]);
+        parts.configs.push(record::Config { name: name.0.into(), value: value.0.into() });
     }
     parts
 }
@@ -90,7 +139,7 @@ fn adds_replaces_lists_and_removes() {
 
     let opened = dataset.surfaces(|_| true).unwrap();
     assert_eq!(kernels(&opened), [B, A]);
-    assert_eq!(opened.surfaces[1].symbols().len(), 30);
+    assert_eq!(opened.surfaces[1].functions().len(), 30);
     assert!(opened.problems.is_empty());
     assert_eq!(kernels(&dataset.surfaces(|kernel| kernel.version.major == 5).unwrap()), [B]);
 
@@ -108,7 +157,7 @@ fn a_replaced_surface_stays_readable_for_those_who_have_it() {
     dataset.add(&Surface::from_bytes(parts(A, 40).encode()).unwrap()).unwrap();
     dataset.remove(&kernel(A)).unwrap();
     old.surfaces[0].verify().unwrap();
-    assert_eq!(old.surfaces[0].symbols().len(), 20);
+    assert_eq!(old.surfaces[0].functions().len(), 20);
 }
 
 #[test]
@@ -152,7 +201,7 @@ fn writers_at_once_do_no_harm() {
             assert!(opened.problems.is_empty(), "{:?}", opened.problems);
             for surface in opened.surfaces {
                 surface.verify().unwrap();
-                assert!(sizes.contains(&(surface.symbols().len() as u32)));
+                assert!(sizes.contains(&(surface.functions().len() as u32)));
             }
         }
     });
@@ -278,7 +327,7 @@ fn packed_kernels_are_expanded_once_into_the_cache() {
     let listing = dataset.list().unwrap();
     assert_eq!(listing.entries.len(), 1);
     assert!(!listing.entries[0].packed);
-    assert_eq!(dataset.surfaces(|_| true).unwrap().surfaces[0].symbols().len(), 33);
+    assert_eq!(dataset.surfaces(|_| true).unwrap().surfaces[0].functions().len(), 33);
     assert!(dataset.remove(&kernel(A)).unwrap());
     assert!(names(&home).is_empty());
 }

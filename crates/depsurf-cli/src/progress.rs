@@ -1,0 +1,141 @@
+//! Draws how far long work is: the current step with a bar, and a line for every finished one.
+//!
+//! Nothing is drawn in the first second, and nothing at all when standard error is not a terminal.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use depsurf::progress::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::terminal::Terminal;
+
+/// Work that takes less is not worth a line.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the bar is drawn again.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Steps from this size on are counted in MB: they count bytes. No step has as many items.
+const BYTES_FROM: u64 = 1 << 22;
+
+/// Draws on the terminal.
+pub struct Bar {
+    bar: ProgressBar,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    begun: Instant,
+    /// The current step and when it began.
+    step: Option<(String, Instant)>,
+    /// Lines that were due before anything was drawn.
+    held_back: Vec<String>,
+    visible: bool,
+    finished: bool,
+}
+
+impl Bar {
+    /// Begins; draws only where `terminal` wants progress.
+    pub fn new(terminal: &Terminal) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let state = Arc::new(Mutex::new(State {
+            begun: Instant::now(),
+            step: None,
+            held_back: Vec::new(),
+            visible: false,
+            finished: false,
+        }));
+        if terminal.shows_progress() {
+            let (bar, state) = (bar.clone(), Arc::clone(&state));
+            thread::spawn(move || {
+                thread::sleep(PATIENCE);
+                let mut state = lock(&state);
+                if !state.finished {
+                    state.show(&bar);
+                }
+            });
+        }
+        Self { bar, state }
+    }
+
+    /// Says which kernel comes next; its steps follow.
+    pub fn heading(&self, text: &str) {
+        let mut state = lock(&self.state);
+        state.end_step(&self.bar);
+        state.line(&self.bar, text.to_owned());
+    }
+
+    /// Ends the last step and takes the bar away.
+    pub fn finish(self) {
+        let mut state = lock(&self.state);
+        state.end_step(&self.bar);
+        let total = state.begun.elapsed();
+        state.line(&self.bar, timed(total, "in all"));
+        state.finished = true;
+        self.bar.finish_and_clear();
+    }
+}
+
+impl State {
+    fn show(&mut self, bar: &ProgressBar) {
+        self.visible = true;
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar.enable_steady_tick(TICK);
+        for line in self.held_back.drain(..) {
+            bar.println(line);
+        }
+    }
+
+    fn end_step(&mut self, bar: &ProgressBar) {
+        if let Some((name, begun)) = self.step.take() {
+            self.line(bar, timed(begun.elapsed(), &name));
+        }
+    }
+
+    fn line(&mut self, bar: &ProgressBar, line: String) {
+        if self.visible {
+            bar.println(line);
+        } else {
+            self.held_back.push(line);
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn step(&self, name: &str, total: Option<u64>) {
+        let mut state = lock(&self.state);
+        state.end_step(&self.bar);
+        state.step = Some((name.to_owned(), Instant::now()));
+        let template = match total {
+            None => "{elapsed:>9}  {spinner} {msg}",
+            Some(total) if total >= BYTES_FROM => {
+                "{elapsed:>9}  {spinner} {msg} {wide_bar} {bytes}/{total_bytes}, {eta} left"
+            }
+            Some(_) => "{elapsed:>9}  {spinner} {msg} {wide_bar} {pos}/{len}, {eta} left",
+        };
+        self.bar.set_style(ProgressStyle::with_template(template).expect("templates are constant"));
+        self.bar.set_message(name.to_owned());
+        self.bar.set_position(0);
+        match total {
+            Some(total) => self.bar.set_length(total),
+            None => self.bar.unset_length(),
+        }
+        self.bar.reset_elapsed();
+        self.bar.reset_eta();
+    }
+
+    fn advance(&self, amount: u64) {
+        self.bar.inc(amount);
+    }
+}
+
+fn timed(time: Duration, what: &str) -> String {
+    format!("{:>7.2} s  {what}", time.as_secs_f64())
+}
+
+/// A thread that panicked while it reported progress leaves nothing half-done in here.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
