@@ -1,8 +1,59 @@
-//! Columns of 32-bit words: how they are turned into bytes that compress well, and back.
+//! Columns of words: how records are cut into them, how they become bytes that compress well, and back.
 //!
-//! A record of a surface is a row of little-endian words. The words of one place in all rows are much
-//! more alike than the words of one row, and often grow slowly; so each column is stored by itself, as
-//! differences where that is smaller, in the byte order that is smaller.
+//! A record of a surface is a row of little-endian fields. The values of one field in all rows are much
+//! more alike than the fields of one row, and often grow slowly; so each column is stored by itself, as
+//! differences where that is smaller, in the byte order that is smaller. A field of up to four bytes is one
+//! column, one of eight bytes two: the low halves and the high halves.
+
+/// The columns of records whose fields have the sizes `fields`.
+pub(super) fn split(bytes: &[u8], fields: &[usize]) -> Vec<Vec<u32>> {
+    let rows = bytes.chunks_exact(fields.iter().sum::<usize>().max(1));
+    let column = |(start, len): (usize, usize)| {
+        let word = |row: &[u8]| {
+            row[start..start + len].iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))
+        };
+        rows.clone().map(word).collect()
+    };
+    places(fields).map(column).collect()
+}
+
+/// The records of columns; `None` when the columns are not of equal length, or not those of `fields`.
+pub(super) fn join(columns: &[Vec<u32>], fields: &[usize]) -> Option<Vec<u8>> {
+    let rows = columns.first().map_or(0, Vec::len);
+    if columns.len() != places(fields).count() || columns.iter().any(|column| column.len() != rows) {
+        return None;
+    }
+    let size = fields.iter().sum::<usize>();
+    let mut bytes = vec![0; rows * size];
+    for (column, (start, len)) in columns.iter().zip(places(fields)) {
+        for (row, word) in bytes.chunks_exact_mut(size.max(1)).zip(column) {
+            row[start..start + len].copy_from_slice(&word.to_le_bytes()[..len]);
+        }
+    }
+    Some(bytes)
+}
+
+/// Start and length in the record of what goes into each column.
+fn places(fields: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    let halves = fields.iter().flat_map(|&len| if len == 8 { [4, 4] } else { [len, 0] });
+    let mut start = 0;
+    halves.filter(|len| *len > 0).map(move |len| {
+        start += len;
+        (start - len, len)
+    })
+}
+
+/// Which column the field at `offset` of a record is in; for a field of eight bytes that of its low half.
+pub(super) const fn number_of(fields: &[usize], offset: usize) -> usize {
+    let (mut start, mut column, mut field) = (0, 0, 0);
+    while start < offset {
+        start += fields[field];
+        column += if fields[field] == 8 { 2 } else { 1 };
+        field += 1;
+    }
+    assert!(start == offset, "a field begins there");
+    column
+}
 
 /// What is stored in place of the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +249,20 @@ mod tests {
                 prop_assert!(decoded.is_none_or(|words| words.len() == count));
             }
         }
+    }
+
+    #[test]
+    fn records_are_cut_by_field_and_joined_again() {
+        const FIELDS: &[usize] = &[4, 3, 8, 1];
+        let bytes: Vec<u8> = (0..48).collect();
+        let columns = split(&bytes, FIELDS);
+        assert_eq!(columns[1], [0x06_0504, 0x16_1514, 0x26_2524]);
+        assert_eq!(columns[3], [0x0e0d_0c0b, 0x1e1d_1c1b, 0x2e2d_2c2b]);
+        assert_eq!(columns[4], [0x0f, 0x1f, 0x2f]);
+        assert_eq!(number_of(FIELDS, 7), 2);
+        assert_eq!(number_of(FIELDS, 15), 4);
+        assert_eq!(join(&columns, FIELDS), Some(bytes));
+        assert_eq!(join(&columns[1..], FIELDS), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The packed form of a surface, for shipping: a fifth of its size, the same bytes when it is unpacked.
 //!
 //! Compressing a surface as it is leaves much on the table, because rows of mixed fields look random. Here
-//! every section of records is cut into columns of 32-bit words, what one column tells about another is
+//! every section of records is cut into columns of words, what one column tells about another is
 //! subtracted ([`super::predict`]), and every column is compressed by itself ([`super::column`]).
 //! `SYMBOLS_BY_NAME` and `TYPES_BY_NAME` follow from other sections and are left out.
 //!
@@ -16,7 +16,7 @@
 //! ..  the streams in the order of the table, each one zstd frame
 //! ```
 //! All numbers are little-endian. A section of plain bytes is one stream with coding [`PLAIN`]; a section of
-//! records has one stream per word of a record. What follows from other sections has no stream.
+//! records has one stream per column ([`super::column`]). What follows from other sections has no stream.
 //! Each column has the coding that came out smallest, so equal surfaces give equal bytes, whatever the
 //! number of threads.
 
@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::column::Coding;
+use super::column::{self, Coding};
 use super::predict::Tables;
 use crate::error::{Error, Result};
 use crate::surface::index::{symbols_by_name, types_by_name};
@@ -138,14 +138,14 @@ fn is_derived(section: Section) -> bool {
 pub fn pack(original: &Surface) -> Result<Vec<u8>> {
     original.verify()?;
     let mut tables = Tables {
-        columns: Section::ALL.map(|section| split_columns(section, original.section(section))),
+        columns: Section::ALL.map(|section| column::split(original.section(section), section.fields())),
         strings: original.section(Section::Strings),
         base_address: original.meta().base_address,
     };
     tables.pack();
     let mut jobs: Vec<(Section, Job<'_>)> = Vec::new();
     for (section, columns) in Section::ALL.into_iter().zip(tables.columns) {
-        if section.record_size() == 1 {
+        if section.is_plain() {
             jobs.push((section, Job::Plain(original.section(section))));
         } else if !is_derived(section) {
             jobs.extend(columns.into_iter().map(|words| (section, Job::Column(words))));
@@ -195,15 +195,6 @@ pub fn pack(original: &Surface) -> Result<Vec<u8>> {
 enum Job<'a> {
     Plain(&'a [u8]),
     Column(Vec<u32>),
-}
-
-/// The columns of a section of records; none for plain bytes.
-fn split_columns(section: Section, bytes: &[u8]) -> Vec<Vec<u32>> {
-    let (all, _) = bytes.as_chunks::<4>();
-    let words = section.record_size() / 4;
-    let column =
-        |word| all.iter().skip(word).step_by(words).map(|&bytes| u32::from_le_bytes(bytes)).collect();
-    (0..words).map(column).collect()
 }
 
 impl Job<'_> {
@@ -303,22 +294,17 @@ fn assemble(table: &[Stream], streams: Vec<Unpacked>) -> Result<Vec<u8>> {
     let mut plain: [Vec<u8>; Section::ALL.len()] = std::array::from_fn(|_| Vec::new());
     let mut columns: [Vec<Vec<u32>>; Section::ALL.len()] = std::array::from_fn(|_| Vec::new());
     for ((section, plain), columns) in Section::ALL.into_iter().zip(&mut plain).zip(&mut columns) {
-        let words = section.record_size() / 4;
-        let (mut expected, mut found) = (words.max(1), 0);
-        if is_derived(section) {
-            expected = 0;
-        }
+        let mut found = 0;
         while let Some((_, stream)) = streams.next_if(|(number, _)| *number == section as u32) {
             found += 1;
             match stream {
-                Unpacked::Plain(bytes) if words == 0 => *plain = bytes,
-                Unpacked::Column(column) if words > 0 => columns.push(column),
+                Unpacked::Plain(bytes) if section.is_plain() => *plain = bytes,
+                Unpacked::Column(column) if !section.is_plain() => columns.push(column),
                 _ => return Err(malformed(format!("section {section:?}"), "a stream of the wrong kind")),
             }
         }
-        if found != expected {
-            let what = format!("{found} streams, expected {expected}");
-            return Err(malformed(format!("section {section:?}"), what));
+        if section.is_plain() && found != 1 {
+            return Err(malformed(format!("section {section:?}"), format!("{found} streams, expected 1")));
         }
     }
     if streams.next().is_some() {
@@ -335,11 +321,12 @@ fn assemble(table: &[Stream], streams: Vec<Unpacked>) -> Result<Vec<u8>> {
     for (((section, bytes), plain), columns) in
         Section::ALL.into_iter().zip(&mut sections).zip(plain).zip(columns)
     {
-        *bytes = if section.record_size() == 1 {
+        *bytes = if section.is_plain() {
             plain
         } else {
-            join_columns(&columns)
-                .ok_or_else(|| malformed(format!("section {section:?}"), "columns of unequal length"))?
+            let columns = if is_derived(section) { vec![Vec::new()] } else { columns };
+            column::join(&columns, section.fields())
+                .ok_or_else(|| malformed(format!("section {section:?}"), "columns that do not fit"))?
         };
     }
     let of = |section: Section| sections[section as usize - 1].as_slice();
@@ -370,21 +357,6 @@ fn check_strings(strings: &[u8]) -> Result<()> {
         start = end + 1;
     }
     Ok(())
-}
-
-fn join_columns(columns: &[Vec<u32>]) -> Option<Vec<u8>> {
-    let rows = columns.first().map_or(0, Vec::len);
-    if columns.iter().any(|column| column.len() != rows) {
-        return None;
-    }
-    let mut bytes = vec![0; rows * columns.len() * 4];
-    let (words, _) = bytes.as_chunks_mut::<4>();
-    for (at, column) in columns.iter().enumerate() {
-        for (target, word) in words.iter_mut().skip(at).step_by(columns.len()).zip(column) {
-            *target = word.to_le_bytes();
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

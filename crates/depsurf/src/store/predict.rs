@@ -15,6 +15,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
+use super::column::number_of;
 use crate::surface::index::names_in_order;
 use crate::surface::record::{self, INSTANCE_HAS_ADDRESS, NONE, Section};
 use crate::surface::strings::text_at;
@@ -23,14 +24,14 @@ use crate::surface::types::TypeKind;
 
 /// The sections of a surface as columns of words; sections of plain bytes have none.
 pub(super) struct Tables<'a> {
-    /// Indexed by `Section as usize - 1`, then by word of the record.
+    /// Indexed by `Section as usize - 1`, then as [`super::column::split`] cuts a record.
     pub(super) columns: [Vec<Vec<u32>>; Section::ALL.len()],
     pub(super) strings: &'a [u8],
     /// [`crate::surface::Meta::base_address`].
     pub(super) base_address: u64,
 }
 
-/// A column: its section and its place in the record, in words.
+/// A column: its section and its number.
 type Column = (Section, usize);
 
 /// The column of a field; for a field of eight bytes that of its low half.
@@ -39,7 +40,7 @@ macro_rules! column {
         (Section::$section, 0)
     };
     ($section:ident, $record:ident . $field:ident) => {
-        (Section::$section, offset_of!(record::$record, $field) / 4)
+        (Section::$section, number_of(record::$record::FIELDS, offset_of!(record::$record, $field)))
     };
 }
 
@@ -122,16 +123,16 @@ impl Tables<'_> {
     }
 
     /// The words of a column; none where a damaged file has no such column.
-    fn column(&self, (section, word): Column) -> &[u32] {
-        self.columns[section as usize - 1].get(word).map(Vec::as_slice).unwrap_or_default()
+    fn column(&self, (section, number): Column) -> &[u32] {
+        self.columns[section as usize - 1].get(number).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Applies `change` to a column while it can see the others.
-    fn change(&mut self, (section, word): Column, change: impl FnOnce(&Self, Vec<u32>) -> Vec<u32>) {
-        let Some(column) = self.columns[section as usize - 1].get_mut(word) else { return };
+    fn change(&mut self, (section, number): Column, change: impl FnOnce(&Self, Vec<u32>) -> Vec<u32>) {
+        let Some(column) = self.columns[section as usize - 1].get_mut(number) else { return };
         let column = mem::take(column);
         let changed = change(self, column);
-        self.columns[section as usize - 1][word] = changed;
+        self.columns[section as usize - 1][number] = changed;
     }
 
     /// Subtracts a guess from each word of a column, or adds it back. `guess` gets the tables without the
@@ -224,7 +225,7 @@ fn names(tables: &mut Tables<'_>, way: Way) {
     let starts = string_starts(tables.strings);
     for column in NAMES {
         tables.change(*column, |_, words| match way {
-            Way::Pack => words.into_iter().map(|id| number_of(&starts, id)).collect(),
+            Way::Pack => words.into_iter().map(|id| string_number(&starts, id)).collect(),
             Way::Unpack => words.into_iter().map(|number| at(&starts, number as usize)).collect(),
         });
     }
@@ -232,7 +233,7 @@ fn names(tables: &mut Tables<'_>, way: Way) {
 
 /// The number of the string at an offset. An offset inside a string, which no writer gives, becomes a wrong
 /// number, and packing fails when it compares.
-fn number_of(starts: &[u32], id: u32) -> u32 {
+fn string_number(starts: &[u32], id: u32) -> u32 {
     starts.binary_search(&id).map_or(NONE, |number| number as u32)
 }
 
@@ -479,7 +480,7 @@ mod tests {
         let mut words = words.iter().cycle().copied();
         let mut lengths = lengths.iter().cycle().copied();
         Section::ALL.map(|section| {
-            let columns = section.record_size() / 4;
+            let columns = section.fields().len() * 2;
             (0..columns).map(|_| words.by_ref().take(lengths.next().unwrap_or(0)).collect()).collect()
         })
     }

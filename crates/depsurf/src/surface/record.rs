@@ -119,26 +119,39 @@ impl Section {
     /// Bytes of one record; 1 for sections that are plain bytes.
     #[must_use]
     pub fn record_size(self) -> usize {
+        if self.is_plain() { 1 } else { self.fields().iter().sum() }
+    }
+
+    /// Whether the section is plain bytes instead of records.
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self.fields().is_empty()
+    }
+
+    /// Sizes of a record's fields in bytes; none for sections that are plain bytes.
+    pub(crate) fn fields(self) -> &'static [usize] {
         match self {
-            Self::Meta | Self::Notes | Self::Strings => 1,
-            Self::Files | Self::SymbolsByName | Self::FunctionSymbols | Self::TypesByName => 4,
-            Self::Units => size_of::<Unit>(),
-            Self::Functions => size_of::<Function>(),
-            Self::Instances => size_of::<Instance>(),
-            Self::InlineSites => size_of::<InlineSite>(),
-            Self::CallSites => size_of::<CallSite>(),
-            Self::Sections => size_of::<ElfSection>(),
-            Self::Symbols => size_of::<Symbol>(),
-            Self::Types => size_of::<Type>(),
-            Self::TypeChildren => size_of::<TypeChild>(),
-            Self::Tracepoints => size_of::<Tracepoint>(),
-            Self::LsmHooks => size_of::<LsmHook>(),
-            Self::Kfuncs => size_of::<Kfunc>(),
-            Self::Syscalls => size_of::<Syscall>(),
-            Self::SyscallArgs => size_of::<SyscallArg>(),
-            Self::Configs => size_of::<Config>(),
-            Self::Sets => size_of::<Set>(),
-            Self::SetMembers => size_of::<SetMember>(),
+            Self::Meta | Self::Notes | Self::Strings => &[],
+            Self::Files | Self::SymbolsByName | Self::FunctionSymbols | Self::TypesByName => {
+                &[size_of::<U32>()]
+            }
+            Self::Units => Unit::FIELDS,
+            Self::Functions => Function::FIELDS,
+            Self::Instances => Instance::FIELDS,
+            Self::InlineSites => InlineSite::FIELDS,
+            Self::CallSites => CallSite::FIELDS,
+            Self::Sections => ElfSection::FIELDS,
+            Self::Symbols => Symbol::FIELDS,
+            Self::Types => Type::FIELDS,
+            Self::TypeChildren => TypeChild::FIELDS,
+            Self::Tracepoints => Tracepoint::FIELDS,
+            Self::LsmHooks => LsmHook::FIELDS,
+            Self::Kfuncs => Kfunc::FIELDS,
+            Self::Syscalls => Syscall::FIELDS,
+            Self::SyscallArgs => SyscallArg::FIELDS,
+            Self::Configs => Config::FIELDS,
+            Self::Sets => Set::FIELDS,
+            Self::SetMembers => SetMember::FIELDS,
         }
     }
 }
@@ -150,6 +163,11 @@ macro_rules! records {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
         #[repr(C)]
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+
+        impl $name {
+            /// Sizes of the fields in bytes.
+            pub(crate) const FIELDS: &[usize] = &[$(size_of::<$type>()),*];
+        }
     )*};
 }
 
