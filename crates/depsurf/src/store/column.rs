@@ -43,6 +43,11 @@ fn places(fields: &[usize]) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
+/// How many bytes of a record go into each column.
+pub(super) fn sizes(fields: &[usize]) -> impl Iterator<Item = usize> {
+    places(fields).map(|(_, len)| len)
+}
+
 /// Which column the field at `offset` of a record is in; for a field of eight bytes that of its low half.
 pub(super) const fn number_of(fields: &[usize], offset: usize) -> usize {
     let (mut start, mut column, mut field) = (0, 0, 0);

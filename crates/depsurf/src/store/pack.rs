@@ -239,8 +239,14 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     let mut frames = Vec::with_capacity(count);
     // What all streams unpack to, so that many small lies are refused like a big one.
     let mut total = 0u64;
+    let mut number = 0;
+    let mut before = 0;
     for stream in table {
-        let size = if stream.coding.get() == PLAIN { 1 } else { 4 };
+        number = if stream.section.get() == before { number + 1 } else { 0 };
+        before = stream.section.get();
+        let size = field_size(before, number).ok_or_else(|| {
+            malformed("the stream table", format!("column {number} of section {before}, which has none such"))
+        })?;
         total = total.saturating_add(stream.count.get().saturating_mul(size));
         let Some((frame, behind)) = rest.split_at_checked(stream.packed.get() as usize) else {
             let start = packed.len() - rest.len();
@@ -265,6 +271,15 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
         return Err(Error::Checksum { what: "the unpacked surface".into() });
     }
     Ok(bytes)
+}
+
+/// Bytes that a word of a column takes in a surface; `None` where there is no such column.
+fn field_size(section: u32, column: usize) -> Option<u64> {
+    let section = Section::ALL.get((section as usize).checked_sub(1)?)?;
+    if section.is_plain() {
+        return (column == 0).then_some(1);
+    }
+    column::sizes(section.fields()).nth(column).map(|size| size as u64)
 }
 
 /// A stream, unpacked.
