@@ -24,7 +24,8 @@ impl StrId {
 #[derive(Debug)]
 pub struct Strings {
     blob: Vec<u8>,
-    index: HashTable<u32>,
+    /// Hash and offset of each string: the hash is kept, because growing the table asks for all of them.
+    index: HashTable<(u64, u32)>,
     hasher: FixedState,
 }
 
@@ -57,16 +58,13 @@ impl Strings {
         }
         let Self { blob, index, hasher } = self;
         let hash = hash_bytes(hasher, bytes);
-        let entry = index.entry(
-            hash,
-            |&at| text_at(blob, at).as_bytes() == bytes,
-            |&at| hash_bytes(hasher, text_at(blob, at).as_bytes()),
-        );
+        let entry =
+            index.entry(hash, |&(other, at)| other == hash && is_at(blob, at, bytes), |&(hash, _)| hash);
         match entry {
-            hashbrown::hash_table::Entry::Occupied(entry) => StrId(*entry.get()),
+            hashbrown::hash_table::Entry::Occupied(entry) => StrId(entry.get().1),
             hashbrown::hash_table::Entry::Vacant(entry) => {
                 let at = u32::try_from(blob.len()).expect("names of an image stay below 4 GiB");
-                entry.insert(at);
+                entry.insert((hash, at));
                 blob.extend_from_slice(bytes);
                 blob.push(0);
                 StrId(at)
@@ -80,8 +78,12 @@ impl Strings {
         if text.is_empty() {
             return Some(StrId::EMPTY);
         }
+        if text.contains('\0') {
+            return None;
+        }
         let hash = hash_bytes(&self.hasher, text.as_bytes());
-        self.index.find(hash, |&at| text_at(&self.blob, at) == text).map(|&at| StrId(at))
+        let is_it = |&(other, at): &(u64, u32)| other == hash && is_at(&self.blob, at, text.as_bytes());
+        self.index.find(hash, is_it).map(|&(_, at)| StrId(at))
     }
 
     /// The string of an id; empty for an id that is not of this table.
@@ -101,6 +103,11 @@ fn hash_bytes(hasher: &FixedState, bytes: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(bytes);
     state.finish()
+}
+
+/// Whether a string of the table is `bytes`, which has no NUL in it.
+fn is_at(blob: &[u8], at: u32, bytes: &[u8]) -> bool {
+    blob[at as usize..].strip_prefix(bytes).is_some_and(|rest| rest.first() == Some(&0))
 }
 
 /// The string at an offset of a string table; empty where the offset or the bytes are bad.
