@@ -5,9 +5,16 @@
 //! kind of fact marked as unknown.
 
 pub mod attach;
+pub mod config;
 pub mod function;
 pub mod identity;
+pub mod kfunc;
+mod layout;
+pub mod lsm;
+pub mod set;
 pub mod symbol;
+pub mod syscall;
+pub mod tracepoint;
 pub mod types;
 
 use std::borrow::Cow;

@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 
 use object::Endianness;
 
-pub use self::arch::Machine;
+pub use self::arch::{Machine, SyscallTable};
 pub use self::section::Section;
 pub use self::symbol::{ByAddress, Symbol};
 

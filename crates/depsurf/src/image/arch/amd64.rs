@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ENTRY, Machine};
+use super::{ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,36 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["amd64", "x86_64"],
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
+    syscall_tables: &[
+        SyscallTable {
+            symbol: "sys_call_table",
+            abi: "64",
+            first_number: 0,
+            prefixes: &[
+                "__x64_sys_",
+                "__x64_compat_sys_",
+                "__x32_compat_sys_",
+                "sys_",
+                "compat_sys_",
+                "ptregs_sys_",
+                "stub_",
+                "sys32_x32_",
+            ],
+            dispatcher: Some("x64_sys_call"),
+        },
+        SyscallTable {
+            symbol: "ia32_sys_call_table",
+            abi: "ia32",
+            first_number: 0,
+            prefixes: &["__ia32_sys_", "__ia32_compat_sys_", "sys_", "compat_sys_", "sys32_", "stub32_"],
+            dispatcher: Some("ia32_sys_call"),
+        },
+        SyscallTable {
+            symbol: "x32_sys_call_table",
+            abi: "x32",
+            first_number: 0,
+            prefixes: &["__x64_sys_", "__x64_compat_sys_", "__x32_compat_sys_", "sys_", "compat_sys_"],
+            dispatcher: Some("x32_sys_call"),
+        },
+    ],
 };

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ENTRY, IRQ_ENTRY, Machine};
+use super::{ENTRY, IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,20 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["arm64", "aarch64"],
     // arch/arm64/kernel/probes/kprobes.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__hyp_text_start", "__hyp_text_end")],
+    syscall_tables: &[
+        SyscallTable {
+            symbol: "sys_call_table",
+            abi: "64",
+            first_number: 0,
+            prefixes: &["__arm64_sys_", "sys_"],
+            dispatcher: None,
+        },
+        SyscallTable {
+            symbol: "compat_sys_call_table",
+            abi: "compat",
+            first_number: 0,
+            prefixes: &["__arm64_sys_", "__arm64_compat_sys_", "sys_", "compat_sys_"],
+            dispatcher: None,
+        },
+    ],
 };

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ENTRY, IRQ_ENTRY, Machine};
+use super::{ENTRY, IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,20 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["armmp", "armv7l", "armv7hl"],
     // arch/arm/probes/kprobes/core.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__idmap_text_start", "__idmap_text_end")],
+    syscall_tables: &[
+        SyscallTable {
+            symbol: "sys_call_table",
+            abi: "32",
+            first_number: 0,
+            prefixes: &["sys_"],
+            dispatcher: None,
+        },
+        SyscallTable {
+            symbol: "sys_oabi_call_table",
+            abi: "oabi",
+            first_number: 0,
+            prefixes: &["sys_oabi_", "sys_"],
+            dispatcher: None,
+        },
+    ],
 };

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ENTRY, Machine};
+use super::{ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,11 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["686", "i386", "i686"],
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
+    syscall_tables: &[SyscallTable {
+        symbol: "sys_call_table",
+        abi: "32",
+        first_number: 0,
+        prefixes: &["__ia32_sys_", "sys_", "ptregs_"],
+        dispatcher: Some("ia32_sys_call"),
+    }],
 };

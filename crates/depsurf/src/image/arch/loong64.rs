@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{IRQ_ENTRY, Machine};
+use super::{IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,11 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["loong64", "loongarch64"],
     // arch/loongarch/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
+    syscall_tables: &[SyscallTable {
+        symbol: "sys_call_table",
+        abi: "64",
+        first_number: 0,
+        prefixes: &["__loongarch_sys_", "sys_"],
+        dispatcher: None,
+    }],
 };

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::Machine;
+use super::{Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -14,4 +14,27 @@ pub(super) static MACHINE: Machine = Machine {
     absolute_relocation: elf::R_MIPS_64.0,
     uname_words: &["mips64el", "mips64r2el"],
     no_probe_areas: &[],
+    syscall_tables: &[
+        SyscallTable {
+            symbol: "sys_call_table",
+            abi: "64",
+            first_number: 5000,
+            prefixes: &["sys_", "__sys_", "mips_"],
+            dispatcher: None,
+        },
+        SyscallTable {
+            symbol: "sysn32_call_table",
+            abi: "n32",
+            first_number: 6000,
+            prefixes: &["sys_", "__sys_", "compat_sys_", "sys32_", "sysn32_", "mips_"],
+            dispatcher: None,
+        },
+        SyscallTable {
+            symbol: "sys32_call_table",
+            abi: "o32",
+            first_number: 4000,
+            prefixes: &["sys_", "__sys_", "compat_sys_", "sys32_", "mips_"],
+            dispatcher: None,
+        },
+    ],
 };

@@ -36,6 +36,23 @@ pub struct Machine {
     /// Start and stop symbols of code that the architecture's `arch_populate_kprobe_blacklist` or
     /// `arch_within_kprobe_blacklist` puts on the kprobe blacklist, beside what every architecture has there.
     pub no_probe_areas: &'static [(&'static str, &'static str)],
+    /// System call tables: the native one first, then those for other ABIs.
+    pub syscall_tables: &'static [SyscallTable],
+}
+
+/// A table of system call entries.
+#[derive(Debug)]
+pub struct SyscallTable {
+    /// Symbol of the table.
+    pub symbol: &'static str,
+    /// The word for its ABI: `64` or `32` for the native one, `compat`, `ia32`, `x32`, `n32` ...
+    pub abi: &'static str,
+    /// Number of its first entry.
+    pub first_number: u32,
+    /// What the entry functions' names start with, the likeliest first.
+    pub prefixes: &'static [&'static str],
+    /// The function that dispatches by number in kernels that have no such table.
+    pub dispatcher: Option<&'static str>,
 }
 
 /// Interrupt entry code, as the linker script of every architecture bounds it.

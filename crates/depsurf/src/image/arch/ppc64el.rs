@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::Machine;
+use super::{Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,20 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["powerpc64le", "ppc64el", "ppc64le"],
     // arch/powerpc/kernel/kprobes.c
     no_probe_areas: &[("_stext", "__head_end")],
+    syscall_tables: &[
+        SyscallTable {
+            symbol: "sys_call_table",
+            abi: "64",
+            first_number: 0,
+            prefixes: &["__powerpc_sys_", "sys_", "ppc64_", "ppc_"],
+            dispatcher: None,
+        },
+        SyscallTable {
+            symbol: "compat_sys_call_table",
+            abi: "compat",
+            first_number: 0,
+            prefixes: &["__powerpc_compat_sys_", "__powerpc_sys_", "compat_sys_", "sys_", "ppc32_", "ppc_"],
+            dispatcher: None,
+        },
+    ],
 };

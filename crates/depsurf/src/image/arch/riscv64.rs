@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{IRQ_ENTRY, Machine};
+use super::{IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -15,4 +15,20 @@ pub(super) static MACHINE: Machine = Machine {
     uname_words: &["riscv64"],
     // arch/riscv/kernel/probes/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
+    syscall_tables: &[
+        SyscallTable {
+            symbol: "sys_call_table",
+            abi: "64",
+            first_number: 0,
+            prefixes: &["__riscv_sys_", "sys_"],
+            dispatcher: None,
+        },
+        SyscallTable {
+            symbol: "compat_sys_call_table",
+            abi: "compat",
+            first_number: 0,
+            prefixes: &["__riscv_sys_", "__riscv_compat_sys_", "sys_", "compat_sys_"],
+            dispatcher: None,
+        },
+    ],
 };

@@ -1,0 +1,266 @@
+//! Tracepoints: trace events from `__start_ftrace_events`, raw tracepoints from `__start__bpf_raw_tp`.
+//!
+//! The two lists meet in the `struct tracepoint` that both point to. An event of another kind than a tracepoint
+//! (the system call events, which are made from the system call metadata) is left out, and so is one that cannot be enabled.
+//! What is in the second list only is a bare tracepoint: raw programs can attach, `events/` does not have it.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::image::Image;
+use crate::note::Notes;
+use crate::surface::build::Parts;
+use crate::surface::meta::{Evidence, Fact};
+use crate::surface::record::{self, NONE, TRACEPOINT_EVENT, TRACEPOINT_RAW};
+use crate::surface::types::{TypeId, TypeKind, Types};
+
+use super::layout::Layout;
+
+/// The tracepoints, sorted by name and system.
+#[derive(Debug)]
+pub struct Tracepoints {
+    list: Vec<Tracepoint>,
+    events: Evidence,
+    raw: Evidence,
+}
+
+#[derive(Debug, Default)]
+struct Tracepoint {
+    name: String,
+    system: String,
+    class: String,
+    format: String,
+    record: Option<TypeId>,
+    prototype: Option<TypeId>,
+    btf_trace: Option<TypeId>,
+    flags: u32,
+    writable_size: u32,
+    raw_args: Option<u32>,
+}
+
+/// Reads both lists. One that cannot be read is unknown, and a note; an entry that cannot be read is a note.
+pub fn read(image: &Image<'_>, types: Types<'_>, notes: &mut Notes) -> Tracepoints {
+    let mut found = Found { image, types, list: Vec::new(), by_tracepoint: HashMap::new() };
+    let known = |what: &str, result: Result<Evidence>, notes: &mut Notes| {
+        result.unwrap_or_else(|error| {
+            notes.lost("tracepoint-list", || format!("cannot read {what}: {error}"), || what.to_owned());
+            Evidence::unknown(error.to_string())
+        })
+    };
+    let events = found.events(notes);
+    let events = known("`__start_ftrace_events`", events, notes);
+    let raw = found.raw(notes);
+    let raw = known("`__start__bpf_raw_tp`", raw, notes);
+    let mut list = found.list;
+    for tracepoint in &mut list {
+        let typedef = format!("btf_trace_{}", tracepoint.name);
+        tracepoint.btf_trace = types.find(TypeKind::Typedef, &typedef).map(|ty| ty.id());
+    }
+    list.sort_by(|a, b| (&a.name, &a.system).cmp(&(&b.name, &b.system)));
+    Tracepoints { list, events, raw }
+}
+
+struct Found<'a, 'i, 't> {
+    image: &'a Image<'i>,
+    types: Types<'t>,
+    list: Vec<Tracepoint>,
+    /// Index in `list` by the address of the `struct tracepoint`.
+    by_tracepoint: HashMap<u64, usize>,
+}
+
+impl Found<'_, '_, '_> {
+    fn events(&mut self, notes: &mut Notes) -> Result<Evidence> {
+        let Some(pointers) = self.image.between("__start_ftrace_events", "__stop_ftrace_events") else {
+            return Ok(Evidence::unknown(
+                "there is no `__start_ftrace_events`: the kernel was built without trace events",
+            ));
+        };
+        let call = CallLayout::new(self.image, self.types)?;
+        for address in self.image.pointers(pointers)? {
+            match self.event(&call, address) {
+                Ok(Some((tracepoint, event))) => {
+                    self.by_tracepoint.insert(tracepoint, self.list.len());
+                    self.list.push(event);
+                }
+                Ok(None) => {}
+                Err(error) => notes.lost(
+                    "tracepoint-event",
+                    || format!("a trace event cannot be read: {error}"),
+                    || format!("`struct trace_event_call` at {address:#x}"),
+                ),
+            }
+        }
+        Ok(Evidence::known("__start_ftrace_events"))
+    }
+
+    /// The event of a `struct trace_event_call`, with the address of its tracepoint; `None` for what is no tracepoint.
+    fn event(&self, call: &CallLayout, address: u64) -> Result<Option<(u64, Tracepoint)>> {
+        let image = self.image;
+        let flags = call.flags.read(image, address)?;
+        if flags & call.ignore_enable != 0 || flags & call.is_tracepoint == 0 {
+            return Ok(None);
+        }
+        let tracepoint = call.tracepoint.read(image, address)?;
+        let class_address = call.class.read(image, address)?;
+        let name = match named(image, address, "event_") {
+            Some(name) => name,
+            None => self.tracepoint_name(tracepoint)?,
+        };
+        let class = named(image, class_address, "event_class_").unwrap_or_else(|| name.clone());
+        let record = format!("trace_event_raw_{class}");
+        let function = format!("trace_event_raw_event_{class}");
+        let event = Tracepoint {
+            system: text(image, call.system.read(image, class_address)?)?,
+            format: text(image, call.format.read(image, address)?)?,
+            record: self.types.find(TypeKind::Struct, &record).map(|ty| ty.id()),
+            prototype: self.types.find(TypeKind::Func, &function).and_then(|function| function.target_id()),
+            flags: TRACEPOINT_EVENT,
+            name,
+            class,
+            ..Tracepoint::default()
+        };
+        Ok(Some((tracepoint, event)))
+    }
+
+    fn raw(&mut self, notes: &mut Notes) -> Result<Evidence> {
+        let Some(maps) = self.image.between("__start__bpf_raw_tp", "__stop__bpf_raw_tp") else {
+            return Ok(Evidence::unknown(
+                "there is no `__start__bpf_raw_tp`: the kernel was built without BPF events",
+            ));
+        };
+        let layout = Layout::of(self.types, "bpf_raw_event_map")?;
+        let tracepoint = layout.place("tp", self.image)?;
+        let args = layout.place("num_args", self.image)?;
+        // Since Linux 9df1c28bb752 ("bpf: add writable context for raw tracepoints") (in v5.2).
+        let writable = layout.place("writable_size", self.image).ok();
+        let mut address = maps.start;
+        while address + layout.size <= maps.end && layout.size != 0 {
+            let read = || -> Result<_> {
+                let writable = writable.map_or(Ok(0), |place| place.read(self.image, address))?;
+                Ok((tracepoint.read(self.image, address)?, args.read(self.image, address)?, writable))
+            };
+            let added = read().and_then(|(tracepoint, args, writable)| {
+                self.add_raw(tracepoint, args as u32, writable as u32)
+            });
+            if let Err(error) = added {
+                notes.lost(
+                    "tracepoint-raw",
+                    || format!("a raw tracepoint cannot be read: {error}"),
+                    || format!("`struct bpf_raw_event_map` at {address:#x}"),
+                );
+            }
+            address += layout.size;
+        }
+        Ok(Evidence::known("__start__bpf_raw_tp"))
+    }
+
+    fn add_raw(&mut self, tracepoint: u64, args: u32, writable_size: u32) -> Result<()> {
+        let index = match self.by_tracepoint.get(&tracepoint) {
+            Some(&index) => index,
+            None => {
+                let name = self.tracepoint_name(tracepoint)?;
+                self.by_tracepoint.insert(tracepoint, self.list.len());
+                self.list.push(Tracepoint { name, ..Tracepoint::default() });
+                self.list.len() - 1
+            }
+        };
+        let found = &mut self.list[index];
+        found.flags |= TRACEPOINT_RAW;
+        found.raw_args = Some(args);
+        found.writable_size = writable_size;
+        Ok(())
+    }
+
+    /// The name of a `struct tracepoint`: by its symbol, else by its member `name`.
+    fn tracepoint_name(&self, address: u64) -> Result<String> {
+        if let Some(name) = named(self.image, address, "__tracepoint_") {
+            return Ok(name);
+        }
+        let name = Layout::of(self.types, "tracepoint")?.place("name", self.image)?;
+        text(self.image, name.read(self.image, address)?)
+    }
+}
+
+/// The parts of `struct trace_event_call` and `struct trace_event_class` that are read.
+struct CallLayout {
+    class: super::layout::Place,
+    tracepoint: super::layout::Place,
+    format: super::layout::Place,
+    flags: super::layout::Place,
+    system: super::layout::Place,
+    ignore_enable: u64,
+    is_tracepoint: u64,
+}
+
+impl CallLayout {
+    fn new(image: &Image<'_>, types: Types<'_>) -> Result<Self> {
+        let call = Layout::of(types, "trace_event_call")?;
+        let class = Layout::of(types, "trace_event_class")?;
+        let flag = |name: &str, default: u64| enumerator(types, name).unwrap_or(default);
+        Ok(Self {
+            class: call.place("class", image)?,
+            tracepoint: call.place("tp", image)?,
+            format: call.place("print_fmt", image)?,
+            flags: call.place("flags", image)?,
+            system: class.place("system", image)?,
+            // The bits moved over time; these are those of v5.13 and later.
+            ignore_enable: flag("TRACE_EVENT_FL_IGNORE_ENABLE", 1 << 2),
+            is_tracepoint: flag("TRACE_EVENT_FL_TRACEPOINT", 1 << 3),
+        })
+    }
+}
+
+/// The value of an enumerator of an anonymous enum.
+fn enumerator(types: Types<'_>, name: &str) -> Option<u64> {
+    types
+        .iter()
+        .filter(|ty| matches!(ty.kind(), TypeKind::Enum | TypeKind::Enum64))
+        .flat_map(|ty| ty.enumerators())
+        .find(|enumerator| enumerator.name == name)
+        .and_then(|enumerator| u64::try_from(enumerator.value).ok())
+}
+
+/// What follows a prefix in the name of a symbol at an address.
+fn named(image: &Image<'_>, address: u64, prefix: &str) -> Option<String> {
+    image.symbols_at(address).find_map(|(_, symbol)| {
+        let name = symbol.name.strip_prefix(prefix.as_bytes())?;
+        std::str::from_utf8(name).ok().map(str::to_owned)
+    })
+}
+
+/// The string at an address; none at address 0.
+fn text(image: &Image<'_>, address: u64) -> Result<String> {
+    if address == 0 {
+        return Ok(String::new());
+    }
+    Ok(String::from_utf8_lossy(image.c_string_at(address)?).into_owned())
+}
+
+impl Tracepoints {
+    /// Moves the tracepoints into the surface. `prototype_of` is asked for the prototype of a function that BTF does
+    /// not have: the one of `trace_event_raw_event_*` is missing from the BTF of 5.10.
+    pub fn store(self, parts: &mut Parts, prototype_of: impl Fn(&str) -> Option<TypeId>) {
+        let id = |id: Option<TypeId>| id.map_or(NONE, |id| id.0).into();
+        for found in self.list {
+            let prototype = found.prototype.or_else(|| {
+                let is_event = found.flags & TRACEPOINT_EVENT != 0;
+                is_event.then(|| prototype_of(&format!("trace_event_raw_event_{}", found.class))).flatten()
+            });
+            let mut text = |text: &str| parts.strings.intern(text.as_bytes()).0.into();
+            parts.tracepoints.push(record::Tracepoint {
+                name: text(&found.name),
+                system: text(&found.system),
+                class: text(&found.class),
+                format: text(&found.format),
+                record: id(found.record),
+                prototype: id(prototype),
+                btf_trace: id(found.btf_trace),
+                flags: found.flags.into(),
+                writable_size: found.writable_size.into(),
+                raw_args: found.raw_args.unwrap_or(NONE).into(),
+            });
+        }
+        parts.meta.evidence.insert(Fact::Tracepoints, self.events);
+        parts.meta.evidence.insert(Fact::RawTracepoints, self.raw);
+    }
+}
