@@ -18,6 +18,7 @@ pub mod tracepoint;
 pub mod types;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use gimli::SectionId;
 
@@ -31,8 +32,9 @@ use crate::progress::Progress;
 use crate::source;
 use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact, Package};
-use crate::surface::strings::Strings;
-use crate::surface::types::TypeTable;
+use crate::surface::record::NONE;
+use crate::surface::strings::{StrId, Strings};
+use crate::surface::types::{TypeId, TypeTable};
 
 use self::attach::Attach;
 use self::types::TypeMapper;
@@ -44,6 +46,8 @@ pub struct Options {
     pub name: Option<KernelId>,
     /// Whether a loss is an error instead of a note.
     pub strict: bool,
+    /// Whether types are taken from DWARF even where the image has `.BTF`, to compare the two.
+    pub dwarf_types: bool,
 }
 
 /// A surface, ready to be stored.
@@ -73,7 +77,7 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
     let mut notes = Notes::new();
 
     let debug = DebugSections::load(&image)?;
-    let btf = image.section_data(".BTF")?;
+    let btf = if options.dwarf_types { None } else { image.section_data(".BTF")? };
     if debug.is_empty() && btf.is_none() {
         return Err(Error::NoDebugInfo);
     }
@@ -90,6 +94,12 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
     evidence_of_types(&mut parts, &debug, btf.is_some());
     join(&image, &facts, tables.types, &mut parts, &mut notes);
     notes.merge(facts.notes);
+    drop(facts.units);
+
+    progress.step("read tables", None);
+    read_kinds(&image, &mut parts, &mut notes);
+    let config = kernel.config.as_ref().map(|config| (config.text.as_str(), config.origin.file.as_str()));
+    config::store(config, &mut parts, &mut notes);
 
     progress.step("write the surface", None);
     parts.notes = notes.into_vec();
@@ -162,6 +172,43 @@ fn join(image: &Image<'_>, facts: &Facts<'_>, types: TypeTable, parts: &mut Part
     parts.instances = tables.instances;
     parts.inline_sites = tables.inline_sites;
     parts.call_sites = tables.call_sites;
+}
+
+/// The kinds of facts that are read from the kernel's own tables, by the layouts its types tell.
+fn read_kinds(image: &Image<'_>, parts: &mut Parts, notes: &mut Notes) {
+    parts.index_types();
+    let types = parts.types.view(&parts.strings, &parts.types_by_name);
+    let tracepoints = tracepoint::read(image, types, notes);
+    let sets = set::read(image, types, parts.meta.btf_types, notes);
+    let lsm_hooks = lsm::read(types, &sets);
+    let kfuncs = kfunc::read(types, &sets);
+    let syscalls = syscall::read(image, types, notes);
+    let probes = probe_prototypes(parts);
+    tracepoints.store(parts, |name| probes.get(name).copied());
+    sets.store(parts);
+    lsm_hooks.store(parts);
+    kfuncs.store(parts);
+    syscalls.store(parts);
+}
+
+/// Prototypes in DWARF of the functions that fill trace events, for kernels whose BTF leaves them out.
+fn probe_prototypes(parts: &Parts) -> HashMap<String, TypeId> {
+    let mut prototypes = HashMap::new();
+    let start = parts
+        .functions
+        .partition_point(|function| parts.strings.get(StrId(function.name.get())) < tracepoint::PROBE_PREFIX);
+    for function in &parts.functions[start..] {
+        let name = parts.strings.get(StrId(function.name.get()));
+        if !name.starts_with(tracepoint::PROBE_PREFIX) {
+            break;
+        }
+        let instance = parts.instances.get(function.first_instance.get() as usize);
+        let prototype = instance.map_or(NONE, |instance| instance.prototype.get());
+        if prototype != NONE {
+            prototypes.insert(name.to_owned(), TypeId(prototype));
+        }
+    }
+    prototypes
 }
 
 /// The debug sections, decompressed where they were compressed.

@@ -16,6 +16,9 @@ use crate::surface::types::{TypeId, TypeKind, Types};
 
 use super::layout::Layout;
 
+/// What the names of functions that fill trace events start with; the class follows.
+pub const PROBE_PREFIX: &str = "trace_event_raw_event_";
+
 /// The tracepoints, sorted by name and system.
 #[derive(Debug)]
 pub struct Tracepoints {
@@ -108,7 +111,7 @@ impl Found<'_, '_, '_> {
         };
         let class = named(image, class_address, "event_class_").unwrap_or_else(|| name.clone());
         let record = format!("trace_event_raw_{class}");
-        let function = format!("trace_event_raw_event_{class}");
+        let function = format!("{PROBE_PREFIX}{class}");
         let event = Tracepoint {
             system: text(image, call.system.read(image, class_address)?)?,
             format: text(image, call.format.read(image, address)?)?,
@@ -244,7 +247,7 @@ impl Tracepoints {
         for found in self.list {
             let prototype = found.prototype.or_else(|| {
                 let is_event = found.flags & TRACEPOINT_EVENT != 0;
-                is_event.then(|| prototype_of(&format!("trace_event_raw_event_{}", found.class))).flatten()
+                is_event.then(|| prototype_of(&format!("{PROBE_PREFIX}{}", found.class))).flatten()
             });
             let mut text = |text: &str| parts.strings.intern(text.as_bytes()).0.into();
             parts.tracepoints.push(record::Tracepoint {

@@ -1,5 +1,7 @@
 //! The surface while it is made: owned tables that extraction fills, then one file.
 
+use std::borrow::Cow;
+
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
 
@@ -29,6 +31,8 @@ pub struct Parts {
     pub symbols: Vec<record::Symbol>,
     pub function_symbols: Vec<u32>,
     pub types: TypeTable,
+    /// Filled by [`Parts::index_types`].
+    pub types_by_name: Vec<U32>,
     pub tracepoints: Vec<record::Tracepoint>,
     pub lsm_hooks: Vec<record::LsmHook>,
     pub kfuncs: Vec<record::Kfunc>,
@@ -57,6 +61,7 @@ impl Parts {
             symbols: Vec::new(),
             function_symbols: Vec::new(),
             types: TypeTable::new(),
+            types_by_name: Vec::new(),
             tracepoints: Vec::new(),
             lsm_hooks: Vec::new(),
             kfuncs: Vec::new(),
@@ -68,16 +73,24 @@ impl Parts {
         }
     }
 
+    /// Sorts the types by name, so that they can be looked up. Types must not be added afterwards.
+    pub fn index_types(&mut self) {
+        self.types_by_name = self.types.by_name(&self.strings);
+    }
+
     /// The surface file.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let types_by_name = match self.types_by_name.as_slice() {
+            [] => Cow::Owned(self.types.by_name(&self.strings)),
+            index => Cow::Borrowed(index),
+        };
         let json = |value: serde_json::Result<Vec<u8>>| value.expect("plain data serialises");
         let meta = json(serde_json::to_vec(&self.meta));
         let notes = json(serde_json::to_vec(&self.notes));
         let files: Vec<U32> = self.files.iter().map(|id| id.0.into()).collect();
         let function_symbols: Vec<U32> = self.function_symbols.iter().map(|&index| index.into()).collect();
         let symbols_by_name = index::symbols_by_name(&self.symbols, self.strings.bytes());
-        let types_by_name = self.types.by_name(&self.strings);
         let sections = Section::ALL.map(|section| match section {
             Section::Meta => meta.as_slice(),
             Section::Notes => notes.as_slice(),
