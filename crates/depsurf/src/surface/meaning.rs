@@ -310,6 +310,10 @@ fn first_word(ty: Type<'_>) -> u32 {
 const UNKNOWN: u64 = 0;
 const OPEN: u64 = 1;
 
+/// Marks of what would else hash as a named type followed by a number: `const enum b` and `enum { b = 1 }`.
+const QUALIFIED: u64 = 1 << 32;
+const ANONYMOUS: u64 = 1 << 33;
+
 struct Hashing<'a> {
     types: Types<'a>,
     /// The hash of each type, by id; empty where only one type is hashed.
@@ -337,7 +341,7 @@ impl<'a> Hashing<'a> {
             self.unqualified(ty, depth)
         } else {
             let inner = self.meaning(inner, depth - 1);
-            if qualifiers == 0 { inner } else { mix(inner, u64::from(qualifiers)) }
+            if qualifiers == 0 { inner } else { mix(inner, QUALIFIED | u64::from(qualifiers)) }
         };
         let hash = hash.max(OPEN + 1);
         if let Some(slot) = self.memo.get_mut(at) {
@@ -356,11 +360,11 @@ impl<'a> Hashing<'a> {
             Class::Struct | Class::Union | Class::Enum if !ty.name_id().is_empty() => named(),
             // Only FWD: it has no members, and is equal to FWD alone.
             Class::Struct | Class::Union if ty.kind() == TypeKind::Fwd => mix(seed, 1),
-            Class::Struct | Class::Union => ty.children().iter().fold(seed, |hash, member| {
+            Class::Struct | Class::Union => ty.children().iter().fold(seed | ANONYMOUS, |hash, member| {
                 let name = xxh3_64(name(ty.types(), member.name.get()));
                 mix(mix(hash, name), self.id(member.a.get(), depth))
             }),
-            Class::Enum => enumerators(seed, ty),
+            Class::Enum => enumerators(seed | ANONYMOUS, ty),
             Class::Array => {
                 let (element, count) = ty.array().unwrap_or((super::TypeId::VOID, 0));
                 mix(mix(seed, u64::from(count)), self.id(element.0, depth))
