@@ -177,26 +177,22 @@ fn merge<'data, E: Endianity>(
     let roots =
         Roots::find(shares.iter().flat_map(|share| share.directories.iter().map(Vec::as_slice)), sources);
 
+    // Sorted, so that a file's number does not depend on which thread met it first.
+    let relative: Vec<Vec<String>> =
+        shares.iter().map(|share| share.paths.iter().map(|path| roots.relative(path)).collect()).collect();
+    let mut files: Vec<String> = relative.iter().flatten().cloned().collect();
+    files.push(String::new());
+    files.sort_unstable();
+    files.dedup();
+
     let mut names = Names::default();
     let mut nodes = Nodes::default();
-    let mut files = vec![String::new()];
-    let mut file_ids: HashMap<String, u32> = HashMap::new();
-    file_ids.insert(String::new(), 0);
     let mut definitions: HashMap<NodeId, worker::Definition> = HashMap::new();
     let mut units = Vec::new();
-    for share in shares {
+    for (share, relative) in shares.into_iter().zip(relative) {
         let name_map: Vec<u32> = share.names.list().iter().map(|name| names.intern(name).0).collect();
-        let file_map: Vec<u32> = share
-            .paths
-            .iter()
-            .map(|raw| {
-                let path = roots.relative(raw);
-                *file_ids.entry(path).or_insert_with_key(|path| {
-                    files.push(path.clone());
-                    files.len() as u32 - 1
-                })
-            })
-            .collect();
+        let file_map: Vec<u32> =
+            relative.iter().map(|path| files.binary_search(path).map_or(0, |index| index as u32)).collect();
         let node_map = nodes.merge(&share.nodes, &name_map, &file_map);
         for (node, definition) in &share.definitions {
             let moved =

@@ -248,3 +248,6 @@ impl<'a> DebugSections<'a> {
         self.get(SectionId::DebugInfo).is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
