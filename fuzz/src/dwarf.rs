@@ -1,0 +1,98 @@
+//! Target `dwarf`: debug sections, to facts, to the types and functions of a surface.
+//!
+//! The first byte chooses the kernel whose sections the patches change; the second, the section to leave out.
+
+use std::hint::black_box;
+use std::sync::LazyLock;
+
+use depsurf::dwarf::{self, Facts};
+use depsurf::extract::function::functions;
+use depsurf::extract::types::TypeMapper;
+use depsurf::note::Notes;
+use depsurf::progress::Silent;
+use depsurf::surface::strings::Strings;
+use depsurf::surface::types::TypeTable;
+use gimli::SectionId;
+
+use crate::patch::{Patches, write_at};
+use crate::{kernels, walk};
+
+/// The sections that are read, the one with most that can go wrong first.
+const SECTIONS: [SectionId; 10] = [
+    SectionId::DebugInfo,
+    SectionId::DebugAbbrev,
+    SectionId::DebugStr,
+    SectionId::DebugLineStr,
+    SectionId::DebugLine,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+    SectionId::DebugAddr,
+    SectionId::DebugStrOffsets,
+    SectionId::DebugTypes,
+];
+
+struct Base {
+    big_endian: bool,
+    sections: Vec<Vec<u8>>,
+}
+
+static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
+    let kernels = kernels::all().into_iter();
+    kernels
+        .map(|kernel| Base {
+            big_endian: kernel.elf.target().endian == testkit::Endian::Big,
+            sections: SECTIONS.iter().map(|id| kernel.debug.get(id.name()).to_vec()).collect(),
+        })
+        .collect()
+});
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for (number, base) in (0..).zip(BASES.iter()) {
+        seeds.push(vec![number, 0xff]);
+        for (section, bytes) in (0..).zip(&base.sections) {
+            for at in (0..bytes.len().min(4096)).step_by(64) {
+                seeds.push(
+                    [&[number, 0xff][..], &write_at(section, at, &bytes[at..bytes.len().min(at + 16)])]
+                        .concat(),
+                );
+            }
+        }
+    }
+    seeds
+}
+
+pub fn run(data: &[u8]) {
+    let [number, absent, patches @ ..] = data else { return };
+    let base = &BASES[usize::from(*number) % BASES.len()];
+    let mut sections = base.sections.clone();
+    for patch in Patches::new(patches) {
+        // Half of all patches are for .debug_info and its abbreviations, whatever the number of the buffer.
+        if patch.buffer & 0x80 != 0 {
+            let last = patch.buffer & 1;
+            patch.apply(&mut sections[last..=last]);
+        } else {
+            patch.apply(&mut sections);
+        }
+    }
+    if let Some(section) = sections.get_mut(usize::from(*absent)) {
+        section.clear();
+    }
+    let section = |id| SECTIONS.iter().position(|other| *other == id).map_or(&[][..], |at| &sections[at]);
+    if let Ok(facts) = dwarf::read(base.big_endian, section, &Silent) {
+        join(&facts);
+    }
+}
+
+/// What extraction does with facts.
+fn join(facts: &Facts<'_>) {
+    assert_eq!(facts.unit_offsets.len().min(facts.units.len()), facts.units.len());
+    let (mut strings, mut notes, mut mapped) = (Strings::new(), Notes::new(), Notes::new());
+    let mut mapper = TypeMapper::new(facts, TypeTable::new(), &mut strings, &mut mapped);
+    let tables =
+        functions(facts, &mut mapper, 0xffff_ffff_8100_0000, |_, address| address % 2 == 0, &mut notes);
+    let types = mapper.finish();
+    black_box((tables.functions.len(), tables.instances.len()));
+    let by_name = types.by_name(&strings);
+    walk::types(types.view(&strings, &by_name));
+}
