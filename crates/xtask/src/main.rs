@@ -3,6 +3,7 @@
 
 mod cargo;
 mod ci;
+mod fuzz;
 mod house;
 mod lint;
 mod packages;
@@ -23,6 +24,8 @@ enum Verb {
     Lint,
     /// Fetch the kernel packages that the other chores read, and print where they are
     Packages,
+    /// Run the fuzz targets, one after the other
+    Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
     Ci,
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
         Verb::Packages => packages::run(),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };
     match result {
