@@ -86,7 +86,10 @@ pub fn run(args: &Args) -> Result<()> {
         lines.push(format!("{:<8} {:>5} s  {outcome}", target.name(), started.elapsed().as_secs()));
     }
     println!("\n{}", lines.join("\n"));
-    ensure!(!found, "found something: run the input again with `cargo fuzz run --sanitizer none TARGET INPUT`");
+    ensure!(
+        !found,
+        "found something: run the input again with `cargo fuzz run --sanitizer none TARGET INPUT`"
+    );
     Ok(())
 }
 
