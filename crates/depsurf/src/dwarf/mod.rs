@@ -2,20 +2,22 @@
 //!
 //! In come the debug sections of an image, out come [`Facts`]: units in the order of `.debug_info`, with
 //! names, paths and types interned. Nothing here knows of symbols, BTF or surfaces. Facts do not depend on
-//! the number of threads, except for the numbers of names and nodes, which no caller may print or sort by.
+//! the number of threads, except for the numbers of names and nodes, which no caller may print or sort by,
+//! and which of several damaged definitions of one type is kept.
 
 mod names;
 pub mod node;
 mod path;
 mod types;
 mod unit;
+mod walk;
 mod worker;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use foldhash::fast::FixedState;
-use gimli::{Endianity, SectionId};
-use hashbrown::HashMap;
+use gimli::{DwTag, Endianity, SectionId};
+use hashbrown::{HashMap, HashSet};
 
 pub use self::names::NameId;
 pub use self::node::{NodeId, Nodes};
@@ -43,7 +45,7 @@ pub struct Facts<'data> {
     names: Names<'data>,
     /// All types.
     pub nodes: Nodes,
-    /// Source files, relative to the kernel tree; the index is the file's number. 0 is unknown.
+    /// Source files, relative to the kernel tree, sorted; the index is the file's number. 0 is unknown.
     pub files: Vec<String>,
     /// All named types, in the order of `.debug_info`.
     pub definitions: Vec<Definition>,
@@ -73,7 +75,7 @@ impl<'data> Facts<'data> {
 ///
 /// # Errors
 /// When the section is so damaged that not even the list of units can be read. A unit that cannot be read
-/// to its end is left out with a note.
+/// to its end is left out with a note, and so is a type.
 pub fn read<'data>(
     big_endian: bool,
     section: impl Fn(SectionId) -> &'data [u8],
@@ -125,9 +127,10 @@ struct Share<'data> {
     nodes: Nodes,
     paths: Vec<Vec<u8>>,
     definitions: HashMap<NodeId, worker::Definition, FixedState>,
-    notes: Notes,
+    /// By unit.
+    notes: Vec<(u32, Notes)>,
     units: Vec<Unit>,
-    directories: Vec<Vec<u8>>,
+    directories: HashSet<Vec<u8>>,
 }
 
 fn walk_units<'data, E: Endianity>(
@@ -139,25 +142,30 @@ fn walk_units<'data, E: Endianity>(
 ) -> Share<'data> {
     let mut worker = Worker::new(dwarf, headers, big_endian);
     let mut units = Vec::new();
-    let mut directories: Vec<Vec<u8>> = Vec::new();
+    let mut directories = HashSet::new();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(header) = headers.get(index as usize) else { break };
         let result = Context::new(dwarf, index, *header, big_endian).and_then(|cx| {
             if let Some(directory) = cx.unit.comp_dir
-                && !directories.iter().any(|known| known == directory.slice())
+                && !directories.contains(directory.slice())
             {
-                directories.push(directory.slice().to_vec());
+                directories.insert(directory.slice().to_vec());
             }
             worker.walk(&cx)
         });
         match result {
             Ok(unit) => units.extend(unit),
-            Err(error) => worker.notes.lost(
-                "dwarf-unit",
-                || format!("a compile unit was left out: {error}"),
-                || format!(".debug_info+{:#x}", header.debug_info_offset().map_or(0, |offset| offset.0)),
-            ),
+            Err(error) => {
+                worker.abandon();
+                let mut notes = Notes::new();
+                notes.lost(
+                    "dwarf-unit",
+                    || format!("a compile unit was left out: {error}"),
+                    || format!(".debug_info+{:#x}", offset_of(header)),
+                );
+                worker.notes.push((index, notes));
+            }
         }
         progress.advance(header.length_including_self() as u64);
     }
@@ -168,45 +176,30 @@ fn walk_units<'data, E: Endianity>(
 /// Joins what the threads read into one numbering, with units and definitions in image order.
 fn merge<'data, E: Endianity>(
     headers: &[Header<'data, E>],
-    shares: Vec<Share<'data>>,
+    mut shares: Vec<Share<'data>>,
     mut notes: Notes,
 ) -> Facts<'data> {
-    let sources = shares
-        .iter()
-        .flat_map(|share| share.units.iter().map(|unit| share.paths[unit.file as usize].as_slice()));
-    let roots =
-        Roots::find(shares.iter().flat_map(|share| share.directories.iter().map(Vec::as_slice)), sources);
-
-    // Sorted, so that a file's number does not depend on which thread met it first.
-    let relative: Vec<Vec<String>> =
-        shares.iter().map(|share| share.paths.iter().map(|path| roots.relative(path)).collect()).collect();
-    let mut files: Vec<String> = relative.iter().flatten().cloned().collect();
-    files.push(String::new());
-    files.sort_unstable();
-    files.dedup();
+    let (files, file_maps) = merge_paths(&shares);
+    let mut unit_notes: Vec<_> =
+        shares.iter_mut().flat_map(|share| std::mem::take(&mut share.notes)).collect();
+    unit_notes.sort_unstable_by_key(|(unit, _)| *unit);
+    unit_notes.into_iter().for_each(|(_, of_unit)| notes.merge(of_unit));
 
     let mut names = Names::default();
     let mut nodes = Nodes::default();
-    let mut definitions: HashMap<NodeId, worker::Definition> = HashMap::new();
+    let mut first: HashMap<NodeId, worker::Definition, FixedState> = HashMap::default();
     let mut units = Vec::new();
-    for (share, relative) in shares.into_iter().zip(relative) {
+    for (share, file_map) in shares.into_iter().zip(file_maps) {
         let name_map: Vec<u32> = share.names.list().iter().map(|name| names.intern(name).0).collect();
-        let file_map: Vec<u32> =
-            relative.iter().map(|path| files.binary_search(path).map_or(0, |index| index as u32)).collect();
         let node_map = nodes.merge(&share.nodes, &name_map, &file_map);
         for (node, definition) in &share.definitions {
-            let moved =
-                worker::Definition { place: definition.place, body: node_map[definition.body.0 as usize] };
-            definitions
-                .entry(node_map[node.0 as usize])
-                .and_modify(|first| {
-                    if moved.place < first.place {
-                        *first = moved;
-                    }
-                })
-                .or_insert(moved);
+            let body = node_map[definition.body.0 as usize];
+            let moved = worker::Definition { place: definition.place, body };
+            let kept = first.entry(node_map[node.0 as usize]).or_insert(moved);
+            if moved.place < kept.place {
+                *kept = moved;
+            }
         }
-        notes.merge(share.notes);
         for mut unit in share.units {
             let file = |id: &mut u32| *id = file_map[*id as usize];
             file(&mut unit.file);
@@ -222,15 +215,71 @@ fn merge<'data, E: Endianity>(
         }
     }
     units.sort_unstable_by_key(|unit| unit.index);
-    let mut definitions: Vec<_> = definitions.into_iter().collect();
-    definitions.sort_unstable_by_key(|(_, definition)| definition.place);
-    let definitions = definitions
-        .into_iter()
-        .map(|(node, definition)| Definition { node, body: definition.body })
-        .collect();
-    let unit_offsets =
-        headers.iter().map(|header| header.debug_info_offset().map_or(0, |offset| offset.0)).collect();
+    let mut first: Vec<_> = first.into_iter().collect();
+    first.sort_unstable_by_key(|(_, definition)| definition.place);
+    let unit_offsets: Vec<usize> = headers.iter().map(offset_of).collect();
+    note_unread(&nodes, &first, &units, &unit_offsets, &mut notes);
+    let definitions =
+        first.into_iter().map(|(node, definition)| Definition { node, body: definition.body }).collect();
     Facts { names, nodes, files, definitions, units, unit_offsets, notes }
+}
+
+/// All paths, relative and sorted, and for each share the numbers of its paths among them.
+fn merge_paths(shares: &[Share<'_>]) -> (Vec<String>, Vec<Vec<u32>>) {
+    let sources = shares
+        .iter()
+        .flat_map(|share| share.units.iter().map(|unit| share.paths[unit.file as usize].as_slice()));
+    let directories = shares.iter().flat_map(|share| share.directories.iter().map(Vec::as_slice));
+    let roots = Roots::find(directories, sources);
+    let relative: Vec<Vec<String>> =
+        shares.iter().map(|share| share.paths.iter().map(|raw| roots.relative(raw)).collect()).collect();
+    // Sorted, so that a number does not depend on which thread met a path first. The empty path is "unknown".
+    let mut files: Vec<String> = relative.iter().flatten().cloned().chain([String::new()]).collect();
+    files.sort_unstable();
+    files.dedup();
+    let number = |path: &String| files.binary_search(path).map_or(0, |index| index as u32);
+    let maps = relative.iter().map(|paths| paths.iter().map(number).collect()).collect();
+    (files, maps)
+}
+
+/// Notes the definitions and prototypes that contain a type which could not be read.
+fn note_unread(
+    nodes: &Nodes,
+    definitions: &[(NodeId, worker::Definition)],
+    units: &[Unit],
+    unit_offsets: &[usize],
+    notes: &mut Notes,
+) {
+    let unread = nodes.unread();
+    if unread.iter().all(Option::is_none) {
+        return;
+    }
+    let bodies = definitions.iter().map(|(_, definition)| (definition.body, definition.place));
+    let functions = units.iter().flat_map(|unit| {
+        unit.functions
+            .iter()
+            .filter_map(|function| Some((function.prototype?, (unit.index, function.offset))))
+    });
+    for (node, (unit, offset)) in bodies.chain(functions) {
+        let Some(why) = unread[node.0 as usize] else { continue };
+        let (id, message): (_, &dyn Fn() -> String) = match why {
+            node::DAMAGED => ("dwarf-type", &|| "types whose DIEs are damaged are read as void".into()),
+            node::TOO_DEEP => ("dwarf-type-depth", &|| "types nested too deeply are read as void".into()),
+            node::FOREIGN => {
+                ("dwarf-type-foreign", &|| "types in type units or other files are read as void".into())
+            }
+            tag => {
+                ("dwarf-type-tag", &move || format!("types of tag {} are read as void", DwTag(tag as u16)))
+            }
+        };
+        notes.lost(id, message, || {
+            format!(".debug_info+{:#x}", unit_offsets[unit as usize] + offset as usize)
+        });
+    }
+}
+
+fn offset_of<E: Endianity>(header: &Header<'_, E>) -> usize {
+    header.debug_info_offset().map_or(0, |offset| offset.0)
 }
 
 fn damaged(offset: usize, error: &gimli::Error) -> Error {

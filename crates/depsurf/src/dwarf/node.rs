@@ -50,6 +50,8 @@ pub enum Kind {
     Values = 12,
     /// node: the body of a typedef.
     Alias = 13,
+    /// Why a type could not be read ([`DAMAGED`] ...), or the tag of a DIE that is no type of C.
+    Unread = 14,
 }
 
 /// Composite word of a struct.
@@ -61,9 +63,24 @@ pub const ENUM: u32 = 2;
 /// Composite word of a typedef.
 pub const TYPEDEF: u32 = 3;
 
+// Tags have 16 bits, so these words are none.
+/// Word of a [`Kind::Unread`]: the DIEs break off, or refer to what is not there.
+pub const DAMAGED: u32 = 1 << 16;
+/// Word of a [`Kind::Unread`]: nested too deeply.
+pub const TOO_DEEP: u32 = DAMAGED + 1;
+/// Word of a [`Kind::Unread`]: in a type unit or in another file.
+pub const FOREIGN: u32 = DAMAGED + 2;
+
+/// What a word of a node after the first means.
+enum Role {
+    Name,
+    Node,
+    File,
+}
+
 impl Kind {
     fn from_word(word: u32) -> Self {
-        const ALL: [Kind; 14] = [
+        const ALL: [Kind; 15] = [
             Kind::Void,
             Kind::Int,
             Kind::Float,
@@ -78,6 +95,7 @@ impl Kind {
             Kind::Members,
             Kind::Values,
             Kind::Alias,
+            Kind::Unread,
         ];
         ALL[word as usize]
     }
@@ -145,42 +163,70 @@ impl Nodes {
         for id in 0..other.count() as u32 {
             words.clear();
             words.extend_from_slice(slice(&other.words, &other.ends, id));
-            let name = |word: &mut u32| *word = names[*word as usize];
-            // A node only refers to nodes that were interned before it.
-            let node = |word: &mut u32| *word = ids[*word as usize].0;
-            match Kind::from_word(words[0]) {
-                Kind::Void => {}
-                Kind::Int | Kind::Float => name(&mut words[1]),
-                Kind::Ptr | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::Array | Kind::Alias => {
-                    node(&mut words[1]);
+            visit(&mut words, |role, word| {
+                *word = match role {
+                    Role::Name => names[*word as usize],
+                    Role::File => files[*word as usize],
+                    // A node only refers to nodes that were interned before it.
+                    Role::Node => ids[*word as usize].0,
                 }
-                Kind::Proto => {
-                    node(&mut words[1]);
-                    for param in words[2..].chunks_exact_mut(2) {
-                        name(&mut param[0]);
-                        node(&mut param[1]);
-                    }
-                }
-                Kind::Named => {
-                    name(&mut words[2]);
-                    words[3] = files[words[3] as usize];
-                }
-                Kind::Fwd => name(&mut words[2]),
-                Kind::Members => {
-                    for member in words[3..].chunks_exact_mut(4) {
-                        name(&mut member[0]);
-                        node(&mut member[1]);
-                    }
-                }
-                Kind::Values => {
-                    for value in words[3..].chunks_exact_mut(3) {
-                        name(&mut value[0]);
-                    }
-                }
-            }
+            });
             ids.push(self.intern(&words));
         }
         ids
+    }
+
+    /// For each node the word of the first [`Kind::Unread`] that it contains, if it does. A named type
+    /// does not contain its members.
+    pub fn unread(&self) -> Vec<Option<u32>> {
+        let mut unread: Vec<Option<u32>> = Vec::with_capacity(self.count());
+        let mut words = Vec::new();
+        for id in 0..self.count() as u32 {
+            words.clear();
+            words.extend_from_slice(slice(&self.words, &self.ends, id));
+            let mut found = (words[0] == Kind::Unread as u32).then(|| words[1]);
+            visit(&mut words, |role, word| {
+                if let Role::Node = role {
+                    found = found.or(unread[*word as usize]);
+                }
+            });
+            unread.push(found);
+        }
+        unread
+    }
+}
+
+/// Calls `each` for the words of a node that are an id of something.
+fn visit(words: &mut [u32], mut each: impl FnMut(Role, &mut u32)) {
+    match Kind::from_word(words[0]) {
+        Kind::Void | Kind::Unread => {}
+        Kind::Int | Kind::Float => each(Role::Name, &mut words[1]),
+        Kind::Ptr | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::Array | Kind::Alias => {
+            each(Role::Node, &mut words[1]);
+        }
+        Kind::Proto => {
+            each(Role::Node, &mut words[1]);
+            for param in words[2..].chunks_exact_mut(2) {
+                each(Role::Name, &mut param[0]);
+                each(Role::Node, &mut param[1]);
+            }
+        }
+        Kind::Named => {
+            each(Role::Name, &mut words[2]);
+            each(Role::File, &mut words[3]);
+        }
+        Kind::Fwd => each(Role::Name, &mut words[2]),
+        Kind::Members => {
+            for member in words[3..].chunks_exact_mut(4) {
+                each(Role::Name, &mut member[0]);
+                each(Role::Node, &mut member[1]);
+            }
+        }
+        Kind::Values => {
+            for value in words[3..].chunks_exact_mut(3) {
+                each(Role::Name, &mut value[0]);
+            }
+        }
     }
 }
 

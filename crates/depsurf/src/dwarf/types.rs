@@ -1,8 +1,12 @@
 //! Type DIEs to nodes.
 //!
 //! Most type DIEs stand again in every unit that includes the same header. A named type is therefore only
-//! registered (kind, name, place of declaration, size -> first place in the image) while units are walked,
-//! and decoded once, afterwards. What refers to it is a [`Kind::Named`] leaf.
+//! registered (kind, name, place of declaration, size -> first place in the image) while a unit is walked,
+//! and its members are decoded at that first place only. What refers to it is a [`Kind::Named`] leaf.
+//!
+//! Damage stays where it is: a type that cannot be read becomes a [`Kind::Unread`] leaf, and what
+//! refers to it is kept. So it does not matter to a unit which of the types it shares with others were
+//! decoded there.
 
 use gimli::{AttributeValue, DwTag, Endianity, constants};
 
@@ -12,9 +16,6 @@ use super::worker::{Context, Definition, DieRef, Entries, Slice, Worker};
 
 /// Nested derived and anonymous types deeper than this only occur in hostile input.
 const MAX_DEPTH: u32 = 64;
-
-/// Members, parameters or values of one type beyond this only occur in hostile input.
-const MAX_CHILDREN: usize = 1 << 17;
 
 /// The attributes of a type DIE, or of a member, enumerator, subrange or parameter.
 #[derive(Debug)]
@@ -74,9 +75,7 @@ impl<'data, E: Endianity> TypeAttrs<'data, E> {
                 constants::DW_AT_decl_line => attrs.decl_line = udata(&value),
                 constants::DW_AT_type => attrs.target = DieRef::from_value(&value),
                 constants::DW_AT_sibling => {
-                    if let AttributeValue::UnitRef(offset) = value {
-                        attrs.sibling = Some(offset.0);
-                    }
+                    attrs.sibling = sibling(&value);
                 }
                 constants::DW_AT_declaration => attrs.declaration = flag(&value),
                 constants::DW_AT_encoding => attrs.encoding = udata(&value),
@@ -96,66 +95,57 @@ impl<'data, E: Endianity> TypeAttrs<'data, E> {
 
 impl<'data, E: Endianity> Worker<'data, '_, E> {
     /// The node of the type a DIE refers to; `void` where it refers to none.
-    pub(super) fn target(
-        &mut self,
-        cx: &Context<'data, E>,
-        target: Option<DieRef>,
-        depth: u32,
-    ) -> gimli::Result<NodeId> {
+    pub(super) fn target(&mut self, cx: &Context<'data, E>, target: Option<DieRef>, depth: u32) -> NodeId {
         match target {
-            None => Ok(NodeId::VOID),
+            None => NodeId::VOID,
             Some(DieRef::Unit(offset)) => self.resolve(cx, offset, depth),
             Some(DieRef::Info(offset)) => self.resolve_elsewhere(cx, offset, depth),
+            Some(DieRef::Foreign) => self.unread(node::FOREIGN),
         }
     }
 
+    pub(super) fn unread(&mut self, why: u32) -> NodeId {
+        self.nodes.intern(&[Kind::Unread as u32, why])
+    }
+
     /// The node of the type DIE at an offset of the unit.
-    pub(super) fn resolve(
-        &mut self,
-        cx: &Context<'data, E>,
-        offset: usize,
-        depth: u32,
-    ) -> gimli::Result<NodeId> {
+    pub(super) fn resolve(&mut self, cx: &Context<'data, E>, offset: u32, depth: u32) -> NodeId {
         if let Some(node) = self.memo.get(cx.index, offset) {
-            return Ok(node);
+            return node;
         }
         if depth > MAX_DEPTH {
-            self.notes.lost(
-                "dwarf-type-depth",
-                || format!("types nested deeper than {MAX_DEPTH} are read as void"),
-                || cx.place(offset),
-            );
-            return Ok(NodeId::VOID);
+            return self.unread(node::TOO_DEEP);
         }
-        let mut entries = cx.unit.entries_raw(Some(gimli::UnitOffset(offset)))?;
+        if !cx.contains(offset) {
+            return self.unread(node::DAMAGED);
+        }
+        let node = self.read_type(cx, offset, depth).unwrap_or_else(|_| self.unread(node::DAMAGED));
+        self.memo.set(cx.index, offset, node);
+        node
+    }
+
+    fn read_type(&mut self, cx: &Context<'data, E>, offset: u32, depth: u32) -> gimli::Result<NodeId> {
+        let mut entries = cx.unit.entries_raw(Some(gimli::UnitOffset(offset as usize)))?;
         let Some(abbrev) = entries.read_abbreviation()? else {
-            return Err(gimli::Error::NoEntryAtGivenOffset(offset as u64));
+            return Err(gimli::Error::NoEntryAtGivenOffset(offset.into()));
         };
         let attrs = TypeAttrs::read(&mut entries, abbrev)?;
         let tag = abbrev.tag();
-        let node = match tag {
-            constants::DW_TAG_structure_type
-            | constants::DW_TAG_class_type
-            | constants::DW_TAG_union_type
-            | constants::DW_TAG_enumeration_type
-            | constants::DW_TAG_typedef
-                if attrs.name.is_some() =>
-            {
-                let (node, seen) = self.named(cx, tag, offset, &attrs)?;
-                if !seen {
-                    self.fresh.push((node, offset));
-                }
-                node
-            }
+        if is_definition(tag) && attrs.name.is_some() {
+            return self.named(cx, tag, offset, &attrs);
+        }
+        Ok(match tag {
             constants::DW_TAG_pointer_type
             | constants::DW_TAG_reference_type
-            | constants::DW_TAG_rvalue_reference_type => self.derived(cx, Kind::Ptr, &attrs, depth)?,
-            constants::DW_TAG_const_type => self.derived(cx, Kind::Const, &attrs, depth)?,
-            constants::DW_TAG_volatile_type => self.derived(cx, Kind::Volatile, &attrs, depth)?,
-            constants::DW_TAG_restrict_type => self.derived(cx, Kind::Restrict, &attrs, depth)?,
+            | constants::DW_TAG_rvalue_reference_type => self.derived(cx, Kind::Ptr, &attrs, depth),
+            constants::DW_TAG_const_type => self.derived(cx, Kind::Const, &attrs, depth),
+            constants::DW_TAG_volatile_type => self.derived(cx, Kind::Volatile, &attrs, depth),
+            constants::DW_TAG_restrict_type => self.derived(cx, Kind::Restrict, &attrs, depth),
             constants::DW_TAG_unspecified_type => NodeId::VOID,
             constants::DW_TAG_base_type => self.base(cx, &attrs)?,
-            constants::DW_TAG_atomic_type => self.target(cx, attrs.target, depth + 1)?,
+            constants::DW_TAG_atomic_type | constants::DW_TAG_typedef => {
+                self.target(cx, attrs.target, depth + 1)
+            }
             constants::DW_TAG_array_type
             | constants::DW_TAG_subroutine_type
             | constants::DW_TAG_structure_type
@@ -164,68 +154,62 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
             | constants::DW_TAG_enumeration_type => {
                 self.decode(cx, tag, abbrev.has_children(), &attrs, &mut entries, depth)?
             }
-            _ => {
-                self.notes.lost(
-                    "dwarf-type-tag",
-                    || format!("types of tag {tag} are read as void"),
-                    || cx.place(offset),
-                );
-                NodeId::VOID
-            }
-        };
-        self.memo.set(cx.index, offset, node);
-        Ok(node)
+            other => self.unread(other.0.into()),
+        })
     }
 
-    /// Decodes the bodies of the named types that were first seen in this unit.
-    pub(super) fn decode_fresh(&mut self, cx: &Context<'data, E>) -> gimli::Result<()> {
-        while let Some((node, offset)) = self.fresh.pop() {
-            let body = self.body(cx, offset)?;
-            if let Some(definition) = self.definitions.get_mut(&node) {
-                definition.body = body;
-            }
-        }
-        Ok(())
-    }
-
-    /// The node of a named type; a definition is registered. `true` when this worker had seen it before.
+    /// The node of a named type. A definition is also put on the list of what was found.
     pub(super) fn named(
         &mut self,
         cx: &Context<'data, E>,
         tag: DwTag,
-        offset: usize,
+        offset: u32,
         attrs: &TypeAttrs<'data, E>,
-    ) -> gimli::Result<(NodeId, bool)> {
+    ) -> gimli::Result<NodeId> {
         let composite = composite_word(tag);
         let name = match &attrs.name {
             Some(value) => self.name(cx, value)?,
             None => NameId(0),
         };
         if attrs.declaration {
-            return Ok((self.nodes.intern(&[Kind::Fwd as u32, composite, name.0]), true));
+            return Ok(self.nodes.intern(&[Kind::Fwd as u32, composite, name.0]));
         }
         let file = self.file(cx, attrs.decl_file)?;
-        let size = attrs.byte_size.unwrap_or(0) as u32;
-        let words = [Kind::Named as u32, composite, name.0, file, attrs.decl_line as u32, size];
-        let node = self.nodes.intern(&words);
-        // A worker takes units in ascending order, so what it sees first is the first of its units.
-        let mut seen = true;
-        self.definitions.entry(node).or_insert_with(|| {
-            seen = false;
-            Definition { place: (cx.index, offset as u32), body: NodeId::VOID }
-        });
-        Ok((node, seen))
+        let (line, size) = (word(attrs.decl_line), word(attrs.byte_size.unwrap_or(0)));
+        let node = self.nodes.intern(&[Kind::Named as u32, composite, name.0, file, line, size]);
+        self.found.push((node, (cx.index, offset)));
+        Ok(node)
+    }
+
+    /// Decodes the bodies of the named types that were found, unless an earlier place gave them already.
+    pub(super) fn decode_found(&mut self, cx: &Context<'data, E>) {
+        let mut next = 0;
+        // A body may lead to further types that the walk did not see.
+        while let Some(&(node, place)) = self.found.get(next) {
+            next += 1;
+            if self.definitions.get(&node).is_some_and(|known| known.place <= place) {
+                continue;
+            }
+            let body = if place.0 == cx.index {
+                self.body(cx, place.1)
+            } else {
+                self.context(place.0).and_then(|other| self.body(&other, place.1))
+            };
+            let body = body.unwrap_or_else(|_| self.unread(node::DAMAGED));
+            self.definitions.insert(node, Definition { place, body });
+        }
+        self.found.clear();
     }
 
     /// The body of the named type at an offset of the unit: members, values, or what a typedef stands for.
-    pub(super) fn body(&mut self, cx: &Context<'data, E>, offset: usize) -> gimli::Result<NodeId> {
-        let mut entries = cx.unit.entries_raw(Some(gimli::UnitOffset(offset)))?;
+    fn body(&mut self, cx: &Context<'data, E>, offset: u32) -> gimli::Result<NodeId> {
+        let mut entries = cx.unit.entries_raw(Some(gimli::UnitOffset(offset as usize)))?;
         let Some(abbrev) = entries.read_abbreviation()? else {
-            return Err(gimli::Error::NoEntryAtGivenOffset(offset as u64));
+            return Err(gimli::Error::NoEntryAtGivenOffset(offset.into()));
         };
         let attrs = TypeAttrs::read(&mut entries, abbrev)?;
         if abbrev.tag() == constants::DW_TAG_typedef {
-            let target = self.target(cx, attrs.target, 0)?;
+            let target = self.target(cx, attrs.target, 0);
             return Ok(self.nodes.intern(&[Kind::Alias as u32, target.0]));
         }
         self.decode(cx, abbrev.tag(), abbrev.has_children(), &attrs, &mut entries, 0)
@@ -237,15 +221,15 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         kind: Kind,
         attrs: &TypeAttrs<'data, E>,
         depth: u32,
-    ) -> gimli::Result<NodeId> {
-        let target = self.target(cx, attrs.target, depth + 1)?;
-        Ok(self.nodes.intern(&[kind as u32, target.0]))
+    ) -> NodeId {
+        let target = self.target(cx, attrs.target, depth + 1);
+        self.nodes.intern(&[kind as u32, target.0])
     }
 
     fn base(&mut self, cx: &Context<'data, E>, attrs: &TypeAttrs<'data, E>) -> gimli::Result<NodeId> {
         let Some(name) = &attrs.name else { return Ok(NodeId::VOID) };
         let name = self.name(cx, name)?;
-        let size = attrs.byte_size.unwrap_or(0) as u32;
+        let size = word(attrs.byte_size.unwrap_or(0));
         let encoding = gimli::DwAte(attrs.encoding as u8);
         let bits = match encoding {
             constants::DW_ATE_float
@@ -271,52 +255,36 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         entries: &mut Entries<'_, 'data, E>,
         depth: u32,
     ) -> gimli::Result<NodeId> {
-        let size = attrs.byte_size.unwrap_or(0) as u32;
+        let size = word(attrs.byte_size.unwrap_or(0));
         let mut words: Vec<u32> = match tag {
-            constants::DW_TAG_array_type => vec![Kind::Array as u32, 0, 1],
+            constants::DW_TAG_array_type => vec![Kind::Array as u32, 0, 0],
             constants::DW_TAG_subroutine_type => vec![Kind::Proto as u32, 0],
             constants::DW_TAG_enumeration_type => vec![Kind::Values as u32, size, 0],
             _ => vec![Kind::Members as u32, composite_word(tag), size],
         };
         if matches!(tag, constants::DW_TAG_array_type | constants::DW_TAG_subroutine_type) {
-            words[1] = self.target(cx, attrs.target, depth + 1)?.0;
+            words[1] = self.target(cx, attrs.target, depth + 1).0;
         }
-        let fixed = words.len();
-        let mut dimensions = 0;
+        let mut elements: Option<u32> = None;
         let mut level = usize::from(has_children);
         while level > 0 {
-            if entries.is_empty() {
-                return Err(gimli::Error::UnexpectedEof(gimli::ReaderOffsetId(cx.offset as u64)));
-            }
+            self.budget = self.budget.checked_sub(1).ok_or(gimli::Error::TooManyIterations)?;
+            let offset = entries.next_offset().0 as u32;
             let Some(abbrev) = entries.read_abbreviation()? else {
                 level -= 1;
                 continue;
             };
             let child = abbrev.tag();
-            let relevant = level == 1
-                && matches!(
-                    child,
-                    constants::DW_TAG_member
-                        | constants::DW_TAG_enumerator
-                        | constants::DW_TAG_subrange_type
-                        | constants::DW_TAG_formal_parameter
-                        | constants::DW_TAG_unspecified_parameters
-                        | constants::DW_TAG_inheritance
-                );
-            if relevant {
+            if level == 1 && is_part(child) {
                 let child_attrs = TypeAttrs::read(entries, abbrev)?;
                 match (tag, child) {
                     (constants::DW_TAG_array_type, constants::DW_TAG_subrange_type) => {
-                        let count = child_attrs
-                            .count
-                            .or_else(|| child_attrs.upper_bound.map(|last| last.wrapping_add(1)))
-                            .unwrap_or(0) as u32;
-                        words[2] = if dimensions == 0 { count } else { words[2].wrapping_mul(count) };
-                        dimensions += 1;
+                        let last = |bound: u64| bound.wrapping_add(1);
+                        let count = child_attrs.count.or(child_attrs.upper_bound.map(last)).unwrap_or(0);
+                        elements = Some(word(count).saturating_mul(elements.unwrap_or(1)));
                     }
                     (constants::DW_TAG_subroutine_type, constants::DW_TAG_formal_parameter) => {
-                        words.push(0);
-                        words.push(self.target(cx, child_attrs.target, depth + 1)?.0);
+                        words.extend([0, self.target(cx, child_attrs.target, depth + 1).0]);
                     }
                     (constants::DW_TAG_subroutine_type, constants::DW_TAG_unspecified_parameters) => {
                         words.extend([0, NodeId::VOID.0]);
@@ -327,16 +295,17 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
                     (_, constants::DW_TAG_member) => self.member(cx, &child_attrs, depth, &mut words)?,
                     _ => {}
                 }
-                if words.len() > fixed + 4 * MAX_CHILDREN {
-                    return Err(gimli::Error::UnexpectedEof(gimli::ReaderOffsetId(cx.offset as u64)));
-                }
             } else {
+                if level == 1 && is_definition(child) {
+                    // The walk skips what is inside of types, so a type that is defined there is found here.
+                    self.resolve(cx, offset, depth + 1);
+                }
                 entries.skip_attributes(abbrev.attributes())?;
             }
             level += usize::from(abbrev.has_children());
         }
-        if tag == constants::DW_TAG_array_type && dimensions == 0 {
-            words[2] = 0;
+        if tag == constants::DW_TAG_array_type {
+            words[2] = elements.unwrap_or(0);
         }
         Ok(self.nodes.intern(&words))
     }
@@ -352,32 +321,34 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
             Some(value) => self.name(cx, value)?,
             None => NameId(0),
         };
-        let node = self.target(cx, attrs.target, depth + 1)?;
+        let node = self.target(cx, attrs.target, depth + 1);
         let start = attrs.member_location.wrapping_mul(8);
         let offset = match (attrs.data_bit_offset, attrs.bit_offset, attrs.bit_size) {
             (Some(bits), _, _) => start.wrapping_add(bits),
             // DWARF 3 §5.6.6: DW_AT_bit_offset counts from the most significant bit of the storage unit.
             (None, Some(bits), size) if size != 0 && !cx.big_endian => {
-                let storage = attrs.byte_size.map_or_else(|| self.storage_bits(node, 0), |bytes| bytes * 8);
+                let bytes = attrs.byte_size.unwrap_or_else(|| self.storage_size(node));
+                let storage = bytes.wrapping_mul(8);
                 start.wrapping_add(storage.wrapping_sub(bits).wrapping_sub(size))
             }
             (None, Some(bits), _) => start.wrapping_add(bits),
             (None, None, _) => start,
         };
-        words.extend([name.0, node.0, offset as u32, attrs.bit_size as u32]);
+        words.extend([name.0, node.0, word(offset), word(attrs.bit_size)]);
         Ok(())
     }
 
-    /// Bits of the declared type of a bitfield, for producers that leave out its `DW_AT_byte_size`.
-    fn storage_bits(&self, node: NodeId, depth: u32) -> u64 {
-        match self.nodes.get(node) {
-            (Kind::Int, words) => u64::from(words[1]) * 8,
-            (Kind::Const | Kind::Volatile, words) if depth < MAX_DEPTH => {
-                self.storage_bits(NodeId(words[0]), depth + 1)
+    /// Size of the declared type of a bitfield, for producers that leave out its `DW_AT_byte_size`.
+    fn storage_size(&self, mut node: NodeId) -> u64 {
+        // Nodes do not form cycles.
+        loop {
+            match self.nodes.get(node) {
+                (Kind::Int, words) => return words[1].into(),
+                (Kind::Const | Kind::Volatile, words) => node = NodeId(words[0]),
+                (Kind::Named, words) if words[4] != 0 => return words[4].into(),
+                (Kind::Values, words) => return words[0].into(),
+                _ => return 4,
             }
-            (Kind::Named, words) if words[4] != 0 => u64::from(words[4]) * 8,
-            (Kind::Values, words) => u64::from(words[0]) * 8,
-            _ => 32,
         }
     }
 
@@ -407,6 +378,30 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
     }
 }
 
+/// Whether DIEs of a tag define a type that a name can refer to.
+pub(super) fn is_definition(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        constants::DW_TAG_structure_type
+            | constants::DW_TAG_class_type
+            | constants::DW_TAG_union_type
+            | constants::DW_TAG_enumeration_type
+            | constants::DW_TAG_typedef
+    )
+}
+
+/// Whether DIEs of a tag say what the type above them consists of.
+fn is_part(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        constants::DW_TAG_member
+            | constants::DW_TAG_enumerator
+            | constants::DW_TAG_subrange_type
+            | constants::DW_TAG_formal_parameter
+            | constants::DW_TAG_unspecified_parameters
+    )
+}
+
 /// The [`node`] word of a composite's tag.
 pub(super) fn composite_word(tag: DwTag) -> u32 {
     match tag {
@@ -426,6 +421,19 @@ pub(super) fn udata<R: gimli::Reader>(value: &AttributeValue<R>) -> u64 {
         AttributeValue::Data8(value) | AttributeValue::Udata(value) => *value,
         AttributeValue::Sdata(value) => value.cast_unsigned(),
         _ => 0,
+    }
+}
+
+/// A number as a word. Greater ones do not fit into BTF either.
+pub(super) fn word(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The offset of a `DW_AT_sibling`.
+pub(super) fn sibling<R: gimli::Reader<Offset = usize>>(value: &AttributeValue<R>) -> Option<usize> {
+    match value {
+        AttributeValue::UnitRef(offset) => Some(offset.0),
+        _ => None,
     }
 }
 

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use foldhash::fast::FixedState;
-use gimli::{AttributeValue, Endianity, ReaderOffsetId};
-use hashbrown::{HashMap, HashSet};
+use gimli::{AttributeValue, Endianity};
+use hashbrown::HashMap;
 
 use super::names::{NameId, Names};
-use super::node::{NodeId, Nodes};
+use super::node::{self, NodeId, Nodes};
 use crate::note::Notes;
 
 /// Bytes of a DWARF section.
@@ -21,23 +21,31 @@ pub(super) type Entries<'abbrev, 'data, E> = gimli::EntriesRaw<'abbrev, Slice<'d
 pub(super) type Header<'data, E> = gimli::UnitHeader<Slice<'data, E>>;
 
 /// A reference to a DIE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DieRef {
     /// Offset in the same unit.
-    Unit(usize),
+    Unit(u32),
     /// Offset in `.debug_info`.
     Info(usize),
+    /// In a type unit or in another file.
+    Foreign,
 }
 
 impl DieRef {
+    /// `None` for a value that is no reference.
     pub(super) fn from_value<R: gimli::Reader<Offset = usize>>(value: &AttributeValue<R>) -> Option<Self> {
         match value {
-            AttributeValue::UnitRef(offset) => Some(Self::Unit(offset.0)),
+            // An offset beyond 4 GiB is outside of every unit that is read.
+            AttributeValue::UnitRef(offset) => Some(Self::Unit(u32::try_from(offset.0).unwrap_or(u32::MAX))),
             AttributeValue::DebugInfoRef(offset) => Some(Self::Info(offset.0)),
+            AttributeValue::DebugInfoRefSup(_) | AttributeValue::DebugTypesRef(_) => Some(Self::Foreign),
             _ => None,
         }
     }
 }
+
+/// Where a DIE is: number of the unit, offset in it.
+pub(super) type Place = (u32, u32);
 
 /// A unit that is being walked.
 pub(super) struct Context<'data, E: Endianity> {
@@ -59,29 +67,36 @@ impl<'data, E: Endianity> Context<'data, E> {
         big_endian: bool,
     ) -> gimli::Result<Self> {
         let offset = header.debug_info_offset().map_or(0, |offset| offset.0);
+        // Offsets in units are kept in 32 bits.
+        if u32::try_from(header.length_including_self()).is_err() {
+            return Err(gimli::Error::UnsupportedOffset);
+        }
         let unit = dwarf.unit(header)?;
         let count = unit.line_program.as_ref().map_or(0, |program| program.header().file_names().len() + 1);
         Ok(Self { index, offset, unit, big_endian, files: vec![Cell::new(0); count] })
     }
 
-    /// A DIE of this unit, in words.
-    pub(super) fn place(&self, offset: usize) -> String {
-        format!(".debug_info+{:#x}", self.offset + offset)
+    /// Whether an offset is inside of the unit.
+    pub(super) fn contains(&self, offset: u32) -> bool {
+        (offset as usize) < self.unit.header.length_including_self()
     }
 }
 
-/// Nodes of the current unit's type DIEs, by offset. Entries of earlier units are told by their stamp.
+/// Nodes of the current unit's type DIEs, by offset: 8 bytes per byte of the longest unit.
+/// Entries of earlier units are told by their stamp.
 #[derive(Default)]
 pub(super) struct Memo {
     slots: Vec<(u32, u32)>,
 }
 
 impl Memo {
-    pub(super) fn get(&self, unit: u32, offset: usize) -> Option<NodeId> {
-        self.slots.get(offset).filter(|slot| slot.0 == unit + 1).map(|slot| NodeId(slot.1))
+    pub(super) fn get(&self, unit: u32, offset: u32) -> Option<NodeId> {
+        self.slots.get(offset as usize).filter(|slot| slot.0 == unit + 1).map(|slot| NodeId(slot.1))
     }
 
-    pub(super) fn set(&mut self, unit: u32, offset: usize, node: NodeId) {
+    /// `offset` must be inside of the unit.
+    pub(super) fn set(&mut self, unit: u32, offset: u32, node: NodeId) {
+        let offset = offset as usize;
         if offset >= self.slots.len() {
             self.slots.resize((offset + 1).next_power_of_two(), (0, 0));
         }
@@ -94,8 +109,9 @@ impl Memo {
 pub(super) struct Paths {
     pub list: Vec<Vec<u8>>,
     by_content: HashMap<Vec<u8>, u32, FixedState>,
-    /// By the places of directory and file name in the image, which repeat from unit to unit in DWARF 5.
-    by_place: HashMap<(usize, usize), u32, FixedState>,
+    /// By the places of compilation directory, directory and file name in the image, which repeat from unit
+    /// to unit in DWARF 5.
+    by_place: HashMap<[usize; 3], u32, FixedState>,
 }
 
 impl Paths {
@@ -113,8 +129,7 @@ impl Paths {
 /// A named type: where it is defined first, and what it consists of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Definition {
-    /// Unit, offset in the unit.
-    pub place: (u32, u32),
+    pub place: Place,
     /// Its body.
     pub body: NodeId,
 }
@@ -129,12 +144,14 @@ pub(super) struct Worker<'data, 'headers, E: Endianity> {
     pub paths: Paths,
     /// The definition of each [`super::node::Kind::Named`] node that this worker saw.
     pub definitions: HashMap<NodeId, Definition, FixedState>,
-    /// Named types that were first seen in the current unit and are not decoded yet: node, offset.
-    pub fresh: Vec<(NodeId, usize)>,
-    /// Names of functions of which a declaration was seen.
-    pub declared: HashSet<NameId, FixedState>,
+    /// Named types of the current unit that were not compared with `definitions` yet.
+    pub found: Vec<(NodeId, Place)>,
     pub memo: Memo,
-    pub notes: Notes,
+    /// DIEs that may still be read inside of types while the current unit is. No DIE needs to be read
+    /// more than a few times, but references into the middle of others could make it so.
+    pub budget: usize,
+    /// What was skipped, by unit.
+    pub notes: Vec<(u32, Notes)>,
     /// Units that others refer into (link-time optimisation), and types resolved there.
     elsewhere: HashMap<u32, Rc<Context<'data, E>>, FixedState>,
     elsewhere_nodes: HashMap<usize, NodeId, FixedState>,
@@ -157,10 +174,10 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
             nodes: Nodes::default(),
             paths,
             definitions: HashMap::default(),
-            fresh: Vec::new(),
-            declared: HashSet::default(),
+            found: Vec::new(),
             memo: Memo::default(),
-            notes: Notes::new(),
+            budget: 0,
+            notes: Vec::new(),
             elsewhere: HashMap::default(),
             elsewhere_nodes: HashMap::default(),
         }
@@ -216,7 +233,9 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
             Some(value) => self.dwarf.attr_string(&cx.unit, value)?.slice(),
             None => &[],
         };
-        let key = (directory.as_ptr() as usize, name.as_ptr() as usize);
+        let place = |text: &[u8]| text.as_ptr() as usize;
+        let root = cx.unit.comp_dir.map_or(&[][..], |directory| directory.slice());
+        let key = [place(root), place(directory), place(name)];
         if let Some(&id) = self.paths.by_place.get(&key) {
             return Ok(id);
         }
@@ -242,34 +261,37 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
         join(directory, &path)
     }
 
-    /// The unit that holds an offset of `.debug_info`.
-    pub(super) fn unit_at(&self, offset: usize) -> Option<u32> {
+    /// The unit that starts before an offset of `.debug_info`, and the offset in it.
+    fn unit_at(&self, offset: usize) -> Option<(u32, u32)> {
         let start = |header: &Header<'data, E>| header.debug_info_offset().map_or(0, |start| start.0);
         let index = self.headers.partition_point(|header| start(header) <= offset).checked_sub(1)?;
-        Some(index as u32)
+        let inner = u32::try_from(offset - start(&self.headers[index])).ok()?;
+        Some((index as u32, inner))
     }
 
     /// The node of a type DIE in any unit, by its offset in `.debug_info`.
-    pub(super) fn resolve_elsewhere(
-        &mut self,
-        cx: &Context<'data, E>,
-        offset: usize,
-        depth: u32,
-    ) -> gimli::Result<NodeId> {
+    pub(super) fn resolve_elsewhere(&mut self, cx: &Context<'data, E>, offset: usize, depth: u32) -> NodeId {
         if let Some(&node) = self.elsewhere_nodes.get(&offset) {
-            return Ok(node);
+            return node;
         }
-        let missing = || gimli::Error::UnexpectedEof(ReaderOffsetId(offset as u64));
-        let index = self.unit_at(offset).ok_or_else(missing)?;
-        let node = if index == cx.index {
-            self.resolve(cx, offset - cx.offset, depth)?
-        } else {
-            let other = self.context(index)?;
-            // Two units would share the memo's offsets, so each unit's stamp keeps them apart.
-            self.resolve(&other, offset - other.offset, depth)?
+        let node = match self.unit_at(offset) {
+            Some((index, inner)) if index == cx.index => self.resolve(cx, inner, depth),
+            Some((index, inner)) => match self.context(index) {
+                Ok(other) => self.resolve(&other, inner, depth),
+                Err(_) => self.unread(node::DAMAGED),
+            },
+            None => self.unread(node::DAMAGED),
         };
         self.elsewhere_nodes.insert(offset, node);
-        Ok(node)
+        node
+    }
+
+    /// Forgets what an abandoned unit found.
+    pub(super) fn abandon(&mut self) {
+        self.found.clear();
+        // What these lead to may have been found only there.
+        self.memo = Memo::default();
+        self.elsewhere_nodes.clear();
     }
 
     /// The context of any unit, made on first use and kept.

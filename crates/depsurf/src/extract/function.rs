@@ -54,7 +54,8 @@ pub fn functions(
     symbol_at: impl Fn(&[u8], u64) -> bool,
     notes: &mut Notes,
 ) -> FunctionTables {
-    let drafts = Drafts::collect(facts, &symbol_at);
+    let addresses = addresses(facts, &symbol_at);
+    let drafts = Drafts::collect(facts, &addresses, &symbol_at);
     let order = drafts.order(facts);
     let mut final_index = vec![NONE; drafts.list.len()];
     for (index, draft) in order.iter().enumerate() {
@@ -121,7 +122,6 @@ pub fn functions(
             None::<fn() -> String>,
         );
     }
-    let addresses = addresses(facts, &symbol_at);
     let (inline_sites, inline_starts) = inlined.sorted();
     let (call_sites, call_starts) = calls.sorted();
     (tables.inline_sites, tables.call_sites) = (inline_sites, call_sites);
@@ -140,8 +140,7 @@ pub fn functions(
         }
         let unit = &facts.units[draft.place.0 as usize];
         let function = &unit.functions[draft.place.1 as usize];
-        let address =
-            addresses.get(&draft.place).copied().or(function.address).filter(|_| !draft.declared_only);
+        let address = addresses.of(draft.place, function).filter(|_| !draft.declared_only);
         let inline = match (draft.declared_only, function.inline) {
             (true, _) => Inline::NotSeen,
             (false, None) => Inline::SeenUnknown,
@@ -187,7 +186,7 @@ struct Drafts {
 }
 
 impl Drafts {
-    fn collect(facts: &Facts<'_>, symbol_at: impl Fn(&[u8], u64) -> bool) -> Self {
+    fn collect(facts: &Facts<'_>, addresses: &Addresses, symbol_at: impl Fn(&[u8], u64) -> bool) -> Self {
         let mut list: Vec<Draft> = Vec::new();
         let mut overridden = HashSet::default();
         let mut external: Vec<u32> = vec![NONE; facts.name_count()];
@@ -212,10 +211,11 @@ impl Drafts {
                     } else {
                         let kept = &mut list[*slot as usize];
                         let other = &facts.units[kept.place.0 as usize].functions[kept.place.1 as usize];
-                        let is_linked = |address: Option<u64>| {
+                        let is_linked = |place: (u32, u32), function: &Function| {
+                            let address = addresses.of(place, function);
                             address.is_some_and(|address| symbol_at(facts.name(function.name), address))
                         };
-                        if !is_linked(other.address) && is_linked(function.address) {
+                        if !is_linked(kept.place, other) && is_linked(place, function) {
                             overridden.insert(kept.place);
                             kept.place = place;
                         } else {
@@ -231,16 +231,12 @@ impl Drafts {
             }
         }
         for (position, unit) in (0u32..).zip(&facts.units) {
+            let local = StaticDefinitions::of(unit, &of_function[position as usize]);
             for (index, function) in (0u32..).zip(&unit.functions) {
                 if !function.declaration || facts.name(function.name).starts_with(NO_FUNCTION) {
                     continue;
                 }
-                let local = if function.external {
-                    None
-                } else {
-                    static_definition(unit, &of_function[position as usize], function.name)
-                };
-                let draft = match local {
+                let draft = match local.announced_by(function) {
                     Some(draft) => draft,
                     None => {
                         let slot = &mut external[function.name.0 as usize];
@@ -270,11 +266,28 @@ impl Drafts {
     }
 }
 
-/// The definition in the same unit that a static declaration announces.
-fn static_definition(unit: &Unit, drafts: &[u32], name: NameId) -> Option<u32> {
-    let is_it = |function: &Function| function.name == name && !function.declaration && !function.external;
-    let index = unit.functions.iter().position(is_it)?;
-    Some(drafts[index]).filter(|draft| *draft != NONE)
+/// The static functions of a unit by name, for their declarations.
+struct StaticDefinitions {
+    by_name: HashMap<NameId, u32, FixedState>,
+}
+
+impl StaticDefinitions {
+    fn of(unit: &Unit, drafts: &[u32]) -> Self {
+        let mut by_name = HashMap::default();
+        // Few units have such declarations.
+        if unit.functions.iter().any(|function| function.declaration && !function.external) {
+            for (function, draft) in unit.functions.iter().zip(drafts) {
+                if !function.declaration && !function.external && *draft != NONE {
+                    by_name.entry(function.name).or_insert(*draft);
+                }
+            }
+        }
+        Self { by_name }
+    }
+
+    fn announced_by(&self, declaration: &Function) -> Option<u32> {
+        if declaration.external { None } else { self.by_name.get(&declaration.name).copied() }
+    }
 }
 
 /// Why a reference gives no instance.
@@ -325,13 +338,21 @@ fn find_elsewhere(facts: &Facts<'_>, offset: usize) -> Option<(usize, usize)> {
     Some((position, index))
 }
 
-/// Addresses of functions with out-of-line instances beside their DIE. Of several (clones, split parts) the
-/// one that the function's own symbol stands at is taken, else the first.
-fn addresses(
-    facts: &Facts<'_>,
-    symbol_at: &impl Fn(&[u8], u64) -> bool,
-) -> HashMap<(u32, u32), u64, FixedState> {
-    let mut addresses: HashMap<(u32, u32), u64, FixedState> = HashMap::default();
+/// Addresses of functions with out-of-line instances beside their DIE, by unit position and function.
+struct Addresses {
+    by_function: HashMap<(u32, u32), u64, FixedState>,
+}
+
+impl Addresses {
+    fn of(&self, place: (u32, u32), function: &Function) -> Option<u64> {
+        self.by_function.get(&place).copied().or(function.address)
+    }
+}
+
+/// Of several out-of-line instances (clones, split parts) the one that the function's own symbol stands at
+/// is taken, else the first.
+fn addresses(facts: &Facts<'_>, symbol_at: &impl Fn(&[u8], u64) -> bool) -> Addresses {
+    let mut by_function = HashMap::default();
     for (position, unit) in facts.units.iter().enumerate() {
         for code in &unit.out_of_line {
             let place = match code.function {
@@ -340,7 +361,7 @@ fn addresses(
                 FunctionRef::Nowhere => None,
             };
             let Some((position, index)) = place else { continue };
-            match addresses.entry((position as u32, index as u32)) {
+            match by_function.entry((position as u32, index as u32)) {
                 Entry::Vacant(entry) => {
                     entry.insert(code.address);
                 }
@@ -353,7 +374,7 @@ fn addresses(
             }
         }
     }
-    addresses
+    Addresses { by_function }
 }
 
 /// Records to be grouped by instance, each group in the order of arrival.

@@ -138,7 +138,7 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         let facts = self.facts;
         let (kind, words) = facts.nodes.get(node);
         match kind {
-            Kind::Void => 0,
+            Kind::Void | Kind::Unread => 0,
             Kind::Int => {
                 let name = self.name(NameId(words[0]));
                 let known = self.of_name(TypeKind::Int, name, words[1]);
