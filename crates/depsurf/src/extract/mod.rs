@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod config;
+mod dispatch;
 pub mod function;
 pub mod identity;
 pub mod kfunc;
