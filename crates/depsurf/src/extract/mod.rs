@@ -15,6 +15,8 @@ pub mod lsm;
 pub mod set;
 pub mod symbol;
 pub mod syscall;
+#[cfg(test)]
+mod table_tests;
 pub mod tracepoint;
 pub mod types;
 
