@@ -6,7 +6,6 @@
 
 pub mod attach;
 pub mod config;
-mod dispatch;
 pub mod function;
 pub mod identity;
 pub mod kfunc;
@@ -15,8 +14,6 @@ pub mod lsm;
 pub mod set;
 pub mod symbol;
 pub mod syscall;
-#[cfg(test)]
-mod table_tests;
 pub mod tracepoint;
 pub mod types;
 

@@ -1,12 +1,12 @@
 //! `types_*`: types in full on the top level, named types by kind and name below it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Sink;
 use super::json::Json;
 use crate::error::{Error, Result};
 use crate::surface::types::{Member, Param};
-use crate::surface::{Function, Surface, Type, TypeId, TypeKind, Types};
+use crate::surface::{Function, Surface, Type, TypeId, TypeKind, Types, meaning};
 
 /// How deep types may nest before we take them for a cycle; the kernel's deepest has 12 levels.
 const MAX_DEPTH: u32 = 64;
@@ -22,16 +22,21 @@ pub(super) fn functions(surface: &Surface, sink: Sink<'_>) -> Result<()> {
         func(&mut json, name, proto)?;
         sink(json.line())
     };
-    let mut seen = HashSet::new();
+    let mut order = Vec::new();
+    let mut by_name: HashMap<&str, Vec<Type<'_>>> = HashMap::new();
     for func in of_kind(surface, TypeKind::Func) {
-        if !seen.insert(func.name()) {
-            continue;
+        let same = by_name.entry(func.name()).or_default();
+        if same.is_empty() {
+            order.push(func.name());
         }
-        if let Some(proto) = func.target() {
-            line(func.name(), proto)?;
+        same.extend(func.target());
+    }
+    for name in &order {
+        if let Some(proto) = chosen(surface, name, &by_name[name]) {
+            line(name, proto)?;
         }
     }
-    if seen.is_empty() {
+    if order.is_empty() {
         let has_code = |function: &Function<'_>| function.symbols().next().is_some();
         for function in surface.functions().filter(has_code) {
             if let Some(proto) = function.prototype() {
@@ -40,6 +45,21 @@ pub(super) fn functions(surface: &Surface, sink: Sink<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Of several prototypes of one name that of the first instance, as the original's BTF is made in the
+/// order of the compile units, while the kernel's own has the order of the threads that made it.
+fn chosen<'a>(surface: &'a Surface, name: &str, protos: &[Type<'a>]) -> Option<Type<'a>> {
+    let (first, rest) = protos.split_first()?;
+    if rest.is_empty() {
+        return Some(*first);
+    }
+    let mut instances = surface.function(name).into_iter().flat_map(Function::instances);
+    let (Some(instance), Some(_)) = (instances.next(), instances.next()) else { return Some(*first) };
+    let Some(wanted) = instance.prototype() else { return Some(*first) };
+    let names = |proto: Type<'a>| proto.params().map(|param| param.name);
+    let is_it = |proto: &&Type<'a>| names(**proto).eq(names(wanted)) && meaning::same(**proto, wanted);
+    Some(*protos.iter().find(is_it).unwrap_or(first))
 }
 
 /// One line per named struct or union.
