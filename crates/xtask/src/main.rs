@@ -6,6 +6,7 @@ mod ci;
 mod fuzz;
 mod house;
 mod lint;
+mod oracle;
 mod packages;
 mod test;
 
@@ -22,6 +23,8 @@ enum Verb {
     Test(test::Args),
     /// Check the format, clippy and the rules of the house
     Lint,
+    /// Compare what we read from a kernel with what others read from it
+    Oracle,
     /// Fetch the kernel packages that the other chores read, and print where they are
     Packages,
     /// Run the fuzz targets, one after the other
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Verb::parse() {
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
+        Verb::Oracle => oracle::run(),
         Verb::Packages => packages::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
