@@ -1,8 +1,12 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use depsurf::kernel::KernelId;
+use depsurf_render::Kind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,11 +70,42 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Add(Add),
     List(List),
+    Show(Show),
+    Export(Export),
     #[command(hide = true)]
     Completions(Completions),
     #[command(hide = true)]
     Man(Man),
+}
+
+/// Read kernels and keep their surfaces; prints their names.
+///
+/// A kernel that is in the dataset already is replaced.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf add vmlinux --config .config
+  depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
+  depsurf add *.deb                      debug packages, and the image packages with their configs")]
+pub struct Add {
+    /// A vmlinux with debug information, or a Debian or Ubuntu package that holds one; image packages and
+    /// config files among them give the configuration of the kernel they belong to.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where the kernel's configuration is: a file like /boot/config-*, or the image package.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Keep the kernel under this name instead of its own: VERSION-RELEASE-FLAVOUR-ARCH.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<KernelId>,
+    /// Refuse a kernel of which something cannot be read.
+    #[arg(long)]
+    pub strict: bool,
+    /// How many threads to use [default: as many as there are processors].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// Show which kernels the dataset has.
@@ -87,6 +122,52 @@ pub struct List {
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+/// Show what a name is on every kernel: facts, where it is, and what can attach to it.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf show function vfs_read
+  depsurf show field task_struct::se.vruntime
+  depsurf show tracepoint sched:sched_switch --kernel '6.*'
+  depsurf show syscall openat --format json")]
+pub struct Show {
+    /// What the name names.
+    #[arg(value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Kind,
+    /// The name: `vfs_read`, `task_struct::pids`, `file_open`, `CONFIG_BPF`.
+    pub name: String,
+    /// Only kernels whose name matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Write the dataset in the format of another program; prints the kernels' names.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf export depsurf data            in the format of the original DepSurf dataset
+  depsurf export depsurf data --kernel '6.1.*'")]
+pub struct Export {
+    /// Which format.
+    pub format: ExportFormat,
+    /// Where to; made when it does not exist.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Only kernels whose name matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+}
+
+/// Formats to export to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Depsurf,
 }
 
 /// Write the completions of a shell.

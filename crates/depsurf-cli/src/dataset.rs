@@ -37,16 +37,15 @@ pub fn to_read(global: &Global, terminal: &Terminal) -> Result<Dataset> {
     Ok(Dataset::embedded(starter::KERNELS).with_cache(cache))
 }
 
-/// The dataset to add to, made when it does not exist.
+/// Where the dataset to add to is, or will be.
 ///
 /// # Errors
-/// When it cannot be made, or there is no place for it.
-pub fn to_write(global: &Global) -> Result<Dataset> {
-    let directory = named(global).or_else(|| user_directory(DATA)).ok_or_else(|| Error::Usage {
+/// When there is no place for it.
+pub fn place_to_write(global: &Global) -> Result<PathBuf> {
+    named(global).or_else(|| user_directory(DATA)).ok_or_else(|| Error::Usage {
         what: "no place for the dataset: neither XDG_DATA_HOME nor HOME is set".into(),
         help: Some("name a directory with --dataset".into()),
-    })?;
-    Dataset::create(directory)
+    })
 }
 
 fn named(global: &Global) -> Option<PathBuf> {

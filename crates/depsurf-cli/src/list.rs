@@ -120,18 +120,9 @@ fn counts(surface: &Surface) -> Counts {
     }
 }
 
+/// Short, so that a row fits into 100 columns; JSON has the long names.
 const COLUMNS: [&str; 11] = [
-    "kernel",
-    "package",
-    "compiler",
-    "functions",
-    "structs",
-    "tracepoints",
-    "lsm",
-    "kfuncs",
-    "syscalls",
-    "configs",
-    "MB",
+    "kernel", "package", "compiler", "funcs", "structs", "events", "lsm", "kfuncs", "syscalls", "kconf", "MB",
 ];
 
 /// Columns from this one on are numbers.
@@ -154,14 +145,15 @@ fn cells(row: &Row<'_>) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// `GCC: (Debian 12.2.0-14+deb12u1) 12.2.0` as `gcc 12.2.0`; what looks different is kept as it is.
+/// `GCC: (Debian 12.2.0-14+deb12u1) 12.2.0` as `gcc 12.2`; what looks different is kept as it is.
 fn short_compiler(comment: &str) -> String {
-    match (comment.strip_prefix("GCC: "), comment.rsplit_once(' ')) {
-        (Some(_), Some((_, version))) => format!("gcc {version}"),
-        _ => match comment.find("clang version ").map(|at| &comment[at + "clang version ".len()..]) {
-            Some(version) => format!("clang {}", version.split(' ').next().unwrap_or_default()),
-            None => comment.to_owned(),
-        },
+    let gcc = comment.strip_prefix("GCC: ").and_then(|rest| Some(("gcc", rest.rsplit_once(") ")?.1)));
+    let clang = comment.split_once("clang version ").map(|(_, rest)| ("clang", rest));
+    let Some((name, version)) = gcc.or(clang) else { return comment.to_owned() };
+    let mut parts = version.split([' ', '.']);
+    match (parts.next(), parts.next()) {
+        (Some(major), Some(minor)) => format!("{name} {major}.{minor}"),
+        _ => comment.to_owned(),
     }
 }
 
@@ -175,11 +167,10 @@ fn table(rows: &[Row<'_>], verbose: bool, output: &mut Output) -> anyhow::Result
         let mut line = String::new();
         for (column, cell) in row.into_iter().enumerate() {
             let width = width(column);
-            let gap = if column == 0 { "" } else { "  " };
-            line += &if column < FIRST_NUMBER {
-                format!("{gap}{cell:width$}")
-            } else {
-                format!("{gap}{cell:>width$}")
+            line += &match column {
+                0 => format!("{cell:width$}"),
+                1..FIRST_NUMBER => format!("  {cell:width$}"),
+                _ => format!(" {cell:>width$}"),
             };
         }
         line
@@ -256,8 +247,9 @@ mod tests {
 
     #[test]
     fn compilers_are_short() {
-        assert_eq!(short_compiler("GCC: (Debian 12.2.0-14+deb12u1) 12.2.0"), "gcc 12.2.0");
-        assert_eq!(short_compiler("Ubuntu clang version 18.1.3 (1ubuntu1)"), "clang 18.1.3");
+        assert_eq!(short_compiler("GCC: (Debian 12.2.0-14+deb12u1) 12.2.0"), "gcc 12.2");
+        assert_eq!(short_compiler("GCC: (Debian 10.2.1-6) 10.2.1 20210110"), "gcc 10.2");
+        assert_eq!(short_compiler("Ubuntu clang version 18.1.3 (1ubuntu1)"), "clang 18.1");
         assert_eq!(short_compiler("tcc 0.9"), "tcc 0.9");
     }
 }

@@ -1,12 +1,17 @@
 //! Command line of depsurf: reads arguments and the environment, calls the library, prints.
 
+mod add;
 mod args;
 mod completions;
 mod dataset;
 mod exit;
+mod export;
+mod groups;
 mod list;
 mod man;
 mod output;
+mod progress;
+mod show;
 mod starter;
 mod terminal;
 
@@ -40,7 +45,10 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     let global = &arguments.global;
     match &arguments.verb {
+        Verb::Add(verb) => add::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
+        Verb::Show(verb) => show::run(verb, global, terminal, output),
+        Verb::Export(verb) => export::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
     }

@@ -39,6 +39,12 @@ impl Output {
         self.color
     }
 
+    /// Columns of the terminal; `None` when the result goes elsewhere.
+    pub fn width(&self) -> Option<usize> {
+        let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(columns.into())
+    }
+
     /// Writes text as it is.
     pub fn write(&mut self, text: impl AsRef<[u8]>) -> anyhow::Result<()> {
         Ok(self.writer.write_all(text.as_ref()).map_err(Failed)?)

@@ -67,6 +67,11 @@ impl Bar {
         state.line(&self.bar, text.to_owned());
     }
 
+    /// Lets `say` write to the terminal between two drawings.
+    pub fn suspend(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+
     /// Ends the last step and takes the bar away.
     pub fn finish(self) {
         let mut state = lock(&self.state);

@@ -44,11 +44,20 @@ impl Terminal {
 
     /// Why something was not done, and what to do about it.
     pub fn error(&self, error: &anyhow::Error) {
-        self.say(ERROR, "error", format_args!("{error:#}"));
-        if let Some(help) = error.chain().find_map(|cause| cause.downcast_ref::<depsurf::Error>()?.help()) {
-            for line in help.lines() {
-                self.say(QUIET, "  help", line);
+        let mut message = String::new();
+        let mut help = None;
+        for cause in error.chain() {
+            let separator = if message.is_empty() { "" } else { ": " };
+            message += &format!("{separator}{cause}");
+            if let Some(error) = cause.downcast_ref::<depsurf::Error>() {
+                // The library's errors tell their causes themselves.
+                help = error.help();
+                break;
             }
+        }
+        self.say(ERROR, "error", message);
+        for line in help.iter().flat_map(|help| help.lines()) {
+            self.say(QUIET, "  help", line);
         }
     }
 

@@ -13,9 +13,9 @@ fn lists_kernels_as_a_table() {
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 3, "{table}");
     assert!(lines[0].starts_with("kernel "));
-    assert!(lines[1].starts_with(A) && lines[1].contains("gcc 12.2.0"), "{table}");
+    assert!(lines[1].starts_with(A) && lines[1].contains("gcc 12.2"), "{table}");
     assert!(lines[2].starts_with(B));
-    let functions = lines[0].find("functions").unwrap() + "functions".len();
+    let functions = lines[0].find("funcs").unwrap() + "funcs".len();
     assert!(lines[1][..functions].ends_with(" 2"), "{table}");
     assert!(lines[1].contains(" ? "), "unknown is not 0: {table}");
 
@@ -57,7 +57,7 @@ fn markdown_is_a_table() {
     let lines: Vec<&str> = told.lines().collect();
     assert!(lines[0].starts_with("| kernel | package |"));
     assert!(lines[1].starts_with("| --- | --- | --- | ---: |"));
-    assert!(lines[2].starts_with(&format!("| {A} | - | gcc 12.2.0 | 2 |")), "{told}");
+    assert!(lines[2].starts_with(&format!("| {A} | - | gcc 12.2 | 2 |")), "{told}");
 }
 
 #[test]

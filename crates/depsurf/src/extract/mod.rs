@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod config;
+mod dispatch;
 pub mod function;
 pub mod identity;
 pub mod kfunc;
@@ -14,6 +15,8 @@ pub mod lsm;
 pub mod set;
 pub mod symbol;
 pub mod syscall;
+#[cfg(test)]
+mod table_tests;
 pub mod tracepoint;
 pub mod types;
 

@@ -14,6 +14,7 @@ use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{self, SYSCALL_HAS_ARGS, SYSCALL_UNIMPLEMENTED};
 use crate::surface::types::Types;
 
+use super::dispatch;
 use super::layout::Layout;
 
 /// The name of entries that no system call has.
@@ -71,8 +72,8 @@ pub fn read(image: &Image<'_>, types: Types<'_>, notes: &mut Notes) -> Syscalls 
     Syscalls { list, args, evidence }
 }
 
-/// What is known about all tables but the native one together: a kernel that dispatches for an ABI has either its
-/// table or its dispatcher.
+/// What is known about all tables but the native one together: a kernel built for an ABI has either its table or
+/// its dispatcher.
 fn compat_evidence(image: &Image<'_>, read: &[String], missing: &[(&SyscallTable, String)]) -> Evidence {
     let unread = missing.iter().find(|(table, _)| {
         table.dispatcher.is_some_and(|name| image.symbol(name).is_some())
@@ -85,39 +86,53 @@ fn compat_evidence(image: &Image<'_>, read: &[String], missing: &[(&SyscallTable
     }
 }
 
-/// Adds the entries of a table.
+/// Adds the entries of a table, or of the function that stands in for it.
 fn read_table(
     image: &Image<'_>,
     table: &'static SyscallTable,
     list: &mut Vec<Syscall>,
     notes: &mut Notes,
 ) -> Result<Evidence> {
-    let Some(symbol) = image.symbol(table.symbol) else {
-        return Ok(Evidence::unknown(format!("there is no `{}`", table.symbol)));
-    };
-    let size = u64::from(image.address_size());
-    let entries = (image.symbol_end(symbol) - symbol.address) / size;
-    if entries == 0 || entries > MAX_ENTRIES {
-        let what = format!("{entries} entries is no credible size");
-        return Err(Error::malformed("image", format!("table `{}`", table.symbol), what));
-    }
-    let pointers = image.pointers(symbol.address..symbol.address + entries * size)?;
-    for (number, &entry) in (table.first_number..).zip(&pointers) {
-        // A table without size in its symbol ends where its pointers do.
-        let is_code = image.section_of(entry).is_some_and(|section| section.is_executable());
-        if !is_code && symbol.size == 0 {
-            break;
+    let dispatcher = table.dispatcher.filter(|name| image.symbol(name).is_some());
+    let (entries, source) = match (image.symbol(table.symbol), dispatcher) {
+        (Some(symbol), _) => (table_entries(image, table, symbol)?, table.symbol),
+        (None, Some(name)) => {
+            let is_entry = |address| {
+                let mut names = image.symbols_at(address).map(|(_, symbol)| symbol.text());
+                names.any(|name| table.prefixes.iter().any(|prefix| name.starts_with(prefix)))
+            };
+            (dispatch::entries(image, name, is_entry)?, name)
         }
+        (None, None) => return Ok(Evidence::unknown(format!("there is no `{}`", table.symbol))),
+    };
+    for (number, &entry) in (table.first_number..).zip(&entries) {
         match syscall(image, table, number, entry) {
             Some(syscall) => list.push(syscall),
             None => notes.lost(
                 "syscall-entry",
                 || "a system call entry has no symbol".into(),
-                || format!("`{}` number {number}, {entry:#x}", table.symbol),
+                || format!("`{source}` number {number}, {entry:#x}"),
             ),
         }
     }
-    Ok(Evidence::known(table.symbol))
+    Ok(Evidence::known(source))
+}
+
+/// The pointers of a table.
+fn table_entries(image: &Image<'_>, table: &SyscallTable, symbol: &Symbol<'_>) -> Result<Vec<u64>> {
+    let size = u64::from(image.address_size());
+    let count = (image.symbol_end(symbol) - symbol.address) / size;
+    if count == 0 || count > MAX_ENTRIES {
+        let what = format!("{count} entries is no credible size");
+        return Err(Error::malformed("image", format!("table `{}`", table.symbol), what));
+    }
+    let mut entries = image.pointers(symbol.address..symbol.address + count * size)?;
+    if symbol.size == 0 {
+        // Without a size the table ends at the next symbol, or where its pointers do.
+        let is_code = |entry: &u64| image.section_of(*entry).is_some_and(|section| section.is_executable());
+        entries.truncate(entries.iter().take_while(|entry| is_code(entry)).count());
+    }
+    Ok(entries)
 }
 
 /// The system call of an entry's address.

@@ -1,0 +1,109 @@
+//! `depsurf add FILE...`.
+
+use anyhow::Context;
+use depsurf::kernel::KernelId;
+use depsurf::note::Note;
+use depsurf::progress::Progress;
+use depsurf::source::{self, Input};
+use depsurf::store::Dataset;
+use depsurf::surface::Surface;
+use depsurf::{Error, extract};
+
+use crate::args::{Add, Global};
+use crate::dataset;
+use crate::exit;
+use crate::output::Output;
+use crate::progress::Bar;
+use crate::terminal::Terminal;
+
+/// Reads kernels, keeps their surfaces, and prints the kernels' names.
+pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
+    if let Some(jobs) = verb.jobs {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get());
+        pool.build_global().context("cannot start the threads of --jobs")?;
+    }
+    let inputs = inputs(verb)?;
+    // A directory that cannot be one is told before the work, one that is missing is made after it.
+    let place = dataset::place_to_write(global)?;
+    if place.exists() {
+        Dataset::open(&place)?;
+    }
+    let mut status = exit::FINE;
+    let mut added: Vec<KernelId> = Vec::new();
+    let progress = Bar::new(terminal);
+    for input in &inputs {
+        progress.heading(&input.image.display().to_string());
+        let kernel = read(input, verb, terminal, &progress).and_then(|surface| {
+            progress.step("keep the surface", None);
+            Dataset::create(&place)?.add(&surface)?;
+            Ok(surface.kernel().clone())
+        });
+        match kernel {
+            Ok(kernel) => {
+                if added.contains(&kernel) {
+                    terminal.warning(format_args!("`{kernel}` was given twice; the last one is kept"));
+                }
+                output.line(&kernel)?;
+                output.flush()?;
+                added.push(kernel);
+            }
+            Err(error) => {
+                progress.suspend(|| terminal.error(&error.into()));
+                status = exit::FAILED;
+            }
+        }
+    }
+    progress.finish();
+    Ok(status)
+}
+
+/// What belongs together among the files.
+fn inputs(verb: &Add) -> depsurf::Result<Vec<Input>> {
+    let mut inputs = source::pair(&verb.files)?;
+    let option = match inputs.as_mut_slice() {
+        [input] => {
+            if verb.config.is_some() {
+                input.config.clone_from(&verb.config);
+            }
+            None
+        }
+        _ if verb.config.is_some() => Some("--config"),
+        _ if verb.name.is_some() => Some("--name"),
+        _ => None,
+    };
+    if let Some(option) = option {
+        return Err(Error::Usage {
+            what: format!("{option} is for one kernel, but the files are of {}", inputs.len()),
+            help: Some("add the kernels one by one".into()),
+        });
+    }
+    Ok(inputs)
+}
+
+fn read(input: &Input, verb: &Add, terminal: &Terminal, progress: &Bar) -> depsurf::Result<Surface> {
+    let kernel = source::open(&input.image, &input.options(), progress)?;
+    let options = extract::Options { name: verb.name.clone(), strict: verb.strict, ..Default::default() };
+    let extracted = extract::surface(&kernel, &options, progress)
+        .map_err(|error| error.at(input.image.display().to_string()))?;
+    if kernel.config.is_none() {
+        let with = match kernel.config_packages.first() {
+            Some(package) => format!("the package `{package}`"),
+            None => "--config FILE".into(),
+        };
+        progress
+            .suspend(|| terminal.note(format_args!("the configuration is unknown; give {with} to have it")));
+    }
+    progress.suspend(|| tell(&extracted.notes, terminal));
+    Surface::from_bytes(extracted.bytes)
+}
+
+/// Tells what was lost; by design skipped things only with `-v`.
+fn tell(notes: &[Note], terminal: &Terminal) {
+    if terminal.verbose() {
+        for note in notes {
+            terminal.note(format_args!("{} ({}) [{}]", note.message, note.count, note.id));
+        }
+    } else if notes.iter().any(|note| note.lossy) {
+        terminal.note("not everything could be read; `depsurf list -v` tells what");
+    }
+}

@@ -1,0 +1,308 @@
+//! System call tables that are code: what `ia32_sys_call(regs, nr)` does for each number.
+//!
+//! Since Linux 1e3ad78334a6 ("x86/syscall: Don't force use of indirect calls for system calls") (in v6.9, and in
+//! stable kernels) x86 dispatches through a `switch`. Compilers of kernels with retpolines make no jump tables,
+//! so the function is a tree of comparisons of one register, with a tail call at each leaf. It is followed here
+//! number by number. Only the few instructions that such a tree is made of are known; at any other the whole table is unknown.
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+
+/// Numbers that are tried; the largest one in use (x32) is 547.
+const NUMBERS: u32 = 1024;
+/// Instructions on the way to one leaf; a balanced tree has some thirty, a chain of comparisons one pair per number.
+const STEPS: usize = 4096;
+
+/// The entry that a dispatcher calls for each number, from 0 to the last one that is not the default.
+///
+/// # Errors
+/// When the function is anything but a tree of comparisons.
+pub fn entries(image: &Image<'_>, dispatcher: &str, is_entry: impl Fn(u64) -> bool) -> Result<Vec<u64>> {
+    let at = || format!("function `{dispatcher}`");
+    let symbol =
+        image.symbol(dispatcher).ok_or_else(|| Error::malformed("image", at(), "there is no such symbol"))?;
+    let (start, end) = (symbol.address, image.symbol_end(symbol));
+    let code = image.bytes_at(start, end - start)?;
+    let tree = Tree { code: &code, start, is_entry: &is_entry };
+    let mut entries = Vec::with_capacity(NUMBERS as usize);
+    for number in 0..NUMBERS {
+        let entry = tree.follow(number).map_err(|(offset, what)| {
+            Error::malformed(
+                "code",
+                format!("`{dispatcher}`+{offset:#x}"),
+                format!("{what} for number {number}"),
+            )
+        })?;
+        entries.push(entry);
+    }
+    // What no case names goes to the default, as does the last number.
+    let default = entries.last().copied();
+    while entries.last().copied() == default && !entries.is_empty() {
+        entries.pop();
+    }
+    Ok(entries)
+}
+
+struct Tree<'a, F> {
+    code: &'a [u8],
+    start: u64,
+    is_entry: &'a F,
+}
+
+/// The two sides of the comparison that a conditional jump asks about.
+#[derive(Clone, Copy)]
+struct Compared {
+    number: u32,
+    with: u32,
+}
+
+/// One instruction.
+enum Instruction {
+    /// Changes nothing that matters here.
+    Nothing,
+    /// Compares a register, by its number, with a constant.
+    Compare { register: u8, with: u32 },
+    /// Jumps by so many bytes if the condition (the low half of the opcode) holds.
+    JumpIf { condition: u8, by: i32 },
+    /// Jumps by so many bytes.
+    Jump { by: i32 },
+    /// Calls so many bytes ahead.
+    Call { by: i32 },
+}
+
+impl<F: Fn(u64) -> bool> Tree<'_, F> {
+    /// The entry for a number, or the offset and nature of what is not understood.
+    fn follow(&self, number: u32) -> Result<u64, (usize, &'static str)> {
+        let mut offset = 0usize;
+        let mut compared: Option<(u8, Compared)> = None;
+        for _ in 0..STEPS {
+            let (instruction, size) = self
+                .code
+                .get(offset..)
+                .and_then(decode)
+                .ok_or((offset, "an instruction that no comparison tree has"))?;
+            let next = offset + size;
+            let target = |by: i32| self.start.wrapping_add(next as u64).wrapping_add_signed(by.into());
+            match instruction {
+                Instruction::Nothing => offset = next,
+                Instruction::Compare { register, with } => {
+                    if compared.is_some_and(|(first, _)| first != register) {
+                        return Err((offset, "a comparison of another register"));
+                    }
+                    compared = Some((register, Compared { number, with }));
+                    offset = next;
+                }
+                Instruction::JumpIf { condition, by } => {
+                    let (_, compared) = compared.ok_or((offset, "a jump before any comparison"))?;
+                    let jumps = compared.meets(condition).ok_or((offset, "a jump on another condition"))?;
+                    match (jumps, self.inside(target(by))) {
+                        (false, _) => offset = next,
+                        (true, Some(inside)) => offset = inside,
+                        (true, None) => return self.entry(offset, target(by)),
+                    }
+                }
+                Instruction::Jump { by } => match self.inside(target(by)) {
+                    Some(inside) => offset = inside,
+                    None => return self.entry(offset, target(by)),
+                },
+                // `__fentry__` comes first; an entry that does not return is called, not jumped to.
+                Instruction::Call { by } if (self.is_entry)(target(by)) => return Ok(target(by)),
+                Instruction::Call { .. } => offset = next,
+            }
+        }
+        Err((offset, "no end"))
+    }
+
+    fn inside(&self, address: u64) -> Option<usize> {
+        let offset = address.checked_sub(self.start)?;
+        (offset < self.code.len() as u64).then_some(offset as usize)
+    }
+
+    fn entry(&self, offset: usize, address: u64) -> Result<u64, (usize, &'static str)> {
+        if (self.is_entry)(address) { Ok(address) } else { Err((offset, "a jump to what is no entry")) }
+    }
+}
+
+impl Compared {
+    /// Whether a condition code holds after the comparison (Intel SDM volume 1, appendix B);
+    /// `None` for those that no comparison of numbers needs.
+    fn meets(self, condition: u8) -> Option<bool> {
+        let (a, b) = (self.number, self.with);
+        let (signed_a, signed_b) = (a.cast_signed(), b.cast_signed());
+        let holds = match condition & 0xe {
+            0x2 => a < b,
+            0x4 => a == b,
+            0x6 => a <= b,
+            0xc => signed_a < signed_b,
+            0xe => signed_a <= signed_b,
+            _ => return None,
+        };
+        Some(holds != (condition & 1 != 0))
+    }
+}
+
+/// The instruction at the start of some code and its size (Intel SDM volume 2, appendix A).
+fn decode(code: &[u8]) -> Option<(Instruction, usize)> {
+    // A conditional jump may carry a prefix as a hint for the branch predictor.
+    if let [0x2e | 0x3e, jump @ ..] = code {
+        return match decode_plain(jump)? {
+            (jump @ Instruction::JumpIf { .. }, size) => Some((jump, size + 1)),
+            _ => None,
+        };
+    }
+    decode_plain(code)
+}
+
+fn decode_plain(code: &[u8]) -> Option<(Instruction, usize)> {
+    let byte = |at: usize| Some(code.get(at)?.cast_signed());
+    let word = |at: usize| Some(i32::from_le_bytes(code.get(at..at + 4)?.try_into().ok()?));
+    Some(match *code {
+        // endbr64, endbr32
+        [0xf3, 0x0f, 0x1e, 0xfa | 0xfb, ..] => (Instruction::Nothing, 4),
+        // nop
+        [0x90, ..] => (Instruction::Nothing, 1),
+        [0x66, 0x90, ..] => (Instruction::Nothing, 2),
+        // cmp r32, imm32; cmp r32, imm8; cmp eax, imm32
+        [0x81, modrm @ 0xf8..=0xff, ..] => {
+            (Instruction::Compare { register: modrm & 7, with: word(2)?.cast_unsigned() }, 6)
+        }
+        [0x83, modrm @ 0xf8..=0xff, ..] => {
+            let with = i32::from(byte(2)?).cast_unsigned();
+            (Instruction::Compare { register: modrm & 7, with }, 3)
+        }
+        [0x3d, ..] => (Instruction::Compare { register: 0, with: word(1)?.cast_unsigned() }, 5),
+        // test of a register with itself: a comparison with 0
+        [0x85, modrm @ 0xc0..=0xff, ..] if modrm & 7 == modrm >> 3 & 7 => {
+            (Instruction::Compare { register: modrm & 7, with: 0 }, 2)
+        }
+        // jcc rel32, jcc rel8
+        [0x0f, opcode @ 0x80..=0x8f, ..] => {
+            (Instruction::JumpIf { condition: opcode & 0xf, by: word(2)? }, 6)
+        }
+        [opcode @ 0x70..=0x7f, ..] => {
+            (Instruction::JumpIf { condition: opcode & 0xf, by: byte(1)?.into() }, 2)
+        }
+        // jmp rel32, jmp rel8, call rel32
+        [0xe9, ..] => (Instruction::Jump { by: word(1)? }, 5),
+        [0xeb, ..] => (Instruction::Jump { by: byte(1)?.into() }, 2),
+        [0xe8, ..] => (Instruction::Call { by: word(1)? }, 5),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::Target;
+    use testkit::elf::{Elf, Machine, Section, Symbol};
+
+    use super::*;
+
+    const TEXT: u64 = 0x8100_0000;
+    /// Entries lie here, 16 bytes apart.
+    const ENTRIES: u64 = TEXT + 0x1000;
+
+    /// Little pieces of machine code, placed one behind the other.
+    struct Code(Vec<u8>);
+
+    impl Code {
+        fn raw(mut self, bytes: &[u8]) -> Self {
+            self.0.extend(bytes);
+            self
+        }
+
+        /// `opcode rel32` to an absolute address.
+        fn to(mut self, opcode: &[u8], address: u64) -> Self {
+            self.0.extend(opcode);
+            let next = TEXT + self.0.len() as u64 + 4;
+            self.0.extend((address.wrapping_sub(next) as u32).to_le_bytes());
+            self
+        }
+    }
+
+    fn entry(index: u64) -> u64 {
+        ENTRIES + 16 * index
+    }
+
+    fn image_of(code: Code) -> Vec<u8> {
+        let mut text = code.0;
+        let size = text.len() as u64;
+        text.resize(0x2000, 0xcc);
+        let mut elf = Elf::new(Machine::X86_64, Target::LE64);
+        elf.section(Section::code(".text", TEXT, text))
+            .section(Section::rodata(".rodata", TEXT + 0x10_0000, *b"Linux version 6.12.0\0"))
+            .symbol(Symbol::object("linux_banner", TEXT + 0x10_0000, 0))
+            .symbol(Symbol::func("ia32_sys_call", TEXT, size));
+        elf.build()
+    }
+
+    fn follow(code: Code) -> Result<Vec<u64>> {
+        let bytes = image_of(code);
+        let image = Image::parse(&bytes).unwrap();
+        entries(&image, "ia32_sys_call", |address| (entry(0)..=entry(9)).contains(&address))
+    }
+
+    #[test]
+    fn follows_a_tree_of_comparisons() {
+        // if (nr == 2) e2; if (nr > 2) { if (nr != 5) e9; e5 } if (nr == 0) e0 by call; e9
+        let code = Code(vec![])
+            .raw(&[0xf3, 0x0f, 0x1e, 0xfa]) // endbr64
+            .to(&[0xe8], TEXT + 0x1800) // call __fentry__
+            .raw(&[0x83, 0xfe, 2]) // cmp esi, 2
+            .to(&[0x0f, 0x84], entry(2)) // je
+            .raw(&[0x77, 9]) // ja to the comparison with 5
+            .raw(&[0x85, 0xf6]) // test esi, esi
+            .raw(&[0x74, 0x15]) // je to the call at the end
+            .to(&[0xe9], entry(9))
+            .raw(&[0x81, 0xfe, 5, 0, 0, 0]) // cmp esi, 5
+            .to(&[0x2e, 0x0f, 0x85], entry(9)) // jne, hinted
+            .to(&[0xe9], entry(5))
+            .raw(&[0x66, 0x90]);
+        let at_call = code.0.len() as i64;
+        let je = 4 + 5 + 3 + 6 + 2 + 2;
+        let mut code = code.to(&[0xe8], entry(0));
+        code.0[je + 1] = (at_call - (je as i64 + 2)) as u8;
+        let found = follow(code).unwrap();
+        assert_eq!(found, [entry(0), entry(9), entry(2), entry(9), entry(9), entry(5)]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_tree() {
+        for (code, want) in [
+            (Code(vec![]).raw(&[0xff, 0xe0]), "an instruction that no comparison tree has"), // jmp rax
+            (Code(vec![]).raw(&[0x83, 0xfe]), "an instruction that no comparison tree has"),
+            (Code(vec![]).raw(&[0xeb, 0xfe]), "no end"),
+            (Code(vec![]).raw(&[0x74, 0]), "a jump before any comparison"),
+            (Code(vec![]).to(&[0xe9], TEXT + 0x1fff), "a jump to what is no entry"),
+            (Code(vec![]).raw(&[0x83, 0xfe, 1, 0x83, 0xfa, 1]), "a comparison of another register"),
+            (Code(vec![]).raw(&[0x83, 0xfe, 1, 0x78, 0]), "a jump on another condition"), // js
+            (Code(vec![]).raw(&[0x2e, 0x3e, 0x74, 0]), "an instruction that no comparison tree has"),
+        ] {
+            let error = follow(code).unwrap_err().to_string();
+            assert!(error.contains(want), "{want}: {error}");
+        }
+    }
+
+    #[test]
+    fn conditions_compare_as_the_processor_does() {
+        let minus_one = u32::MAX;
+        for (condition, number, with, want) in [
+            (0x2, 1, 2, true),          // jb
+            (0x3, 1, 2, false),         // jae
+            (0x4, 7, 7, true),          // je
+            (0x5, 7, 7, false),         // jne
+            (0x6, 7, 7, true),          // jbe
+            (0x7, 8, 7, true),          // ja
+            (0x2, 1, minus_one, true),  // jb: unsigned
+            (0xc, 1, minus_one, false), // jl: signed
+            (0xd, 1, minus_one, true),  // jge
+            (0xe, 7, 7, true),          // jle
+            (0xf, 7, 7, false),         // jg
+        ] {
+            assert_eq!(
+                Compared { number, with }.meets(condition),
+                Some(want),
+                "{condition:#x} {number} {with}"
+            );
+        }
+    }
+}
