@@ -92,7 +92,7 @@ pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
         if index > 0 {
             out.push_str("\nIn another definition of the type:\n\n");
         }
-        markdown::block("c", &(place.member.declaration.clone() + ";"), out);
+        markdown::block("c", &(place.member.line().0 + ";"), out);
         out.push('\n');
         out.push_str(&format!(
             "**Offset:** {}\n\n**Size:** {}\n",
@@ -109,7 +109,7 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     for (kernel, facts) in present {
         for place in &facts.places {
             let from = if place.source == "btf" { "" } else { "  (from DWARF: not in the kernel's BTF)" };
-            types.add(*kernel, "", format!("{};{from}", place.member.declaration), Tone::Plain);
+            types.add(*kernel, "", format!("{};{from}", place.member.line().0), Tone::Plain);
             let unit = if place.member.bitfield_size.is_some() { "" } else { " bytes" };
             let outer = place.struct_size.map_or_else(String::new, |size| format!(" of {size}"));
             let words =

@@ -17,6 +17,9 @@ use crate::{json, markdown};
 /// A function on one kernel.
 #[derive(Debug, Clone, Serialize)]
 pub struct Facts<'a> {
+    /// Name, as the page has it.
+    #[serde(skip)]
+    pub name: &'a str,
     /// What follows from the rest, or was imported.
     #[serde(flatten, serialize_with = "json::verdict")]
     pub verdict: Verdict,
@@ -129,6 +132,7 @@ impl<'a> Facts<'a> {
         let symbols =
             function.symbols().map(|symbol| SymbolFacts::new(function.surface(), symbol, has_plain));
         Self {
+            name: function.name(),
             verdict,
             declaration: proto.map(|proto| c::prototype(proto, function.name())),
             prototype: proto.map(json::Prototype::new),
@@ -175,6 +179,11 @@ impl<'a> CallerFacts<'a> {
 }
 
 impl<'a> SymbolFacts<'a> {
+    /// Whether an address lies in it.
+    pub(crate) fn contains(&self, address: u64) -> bool {
+        address.wrapping_sub(self.address) < u64::from(self.size.max(1))
+    }
+
     fn new(surface: &'a Surface, symbol: Symbol<'a>, has_plain: bool) -> Self {
         let is_entry = !suffixes(symbol.name()).any(|suffix| suffix == "cold");
         Self {

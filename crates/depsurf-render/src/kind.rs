@@ -85,7 +85,7 @@ impl Kind {
             Self::Tracepoint => &[Fact::Tracepoints, Fact::RawTracepoints],
             Self::Lsm => &[Fact::LsmHooks],
             Self::Kfunc => &[Fact::Kfuncs],
-            Self::Syscall => &[Fact::Syscalls],
+            Self::Syscall => &[Fact::Syscalls, Fact::CompatSyscalls],
             Self::Config => &[Fact::Config],
         }
     }

@@ -10,6 +10,7 @@ pub mod function;
 pub mod json;
 pub mod kfunc;
 pub mod kind;
+mod layout;
 mod look;
 pub mod lsm;
 pub mod markdown;

@@ -14,6 +14,8 @@ const KEY_WIDTH: usize = 34;
 pub(crate) struct Rows {
     rows: Vec<Row>,
     places: HashMap<(String, String), usize>,
+    /// Whether rows with the same key stand together and only the first of them shows it.
+    grouped: bool,
 }
 
 #[derive(Debug)]
@@ -25,7 +27,7 @@ struct Row {
 }
 
 impl Rows {
-    /// Adds a kernel's answer. `key` may be empty; `text` may have several lines.
+    /// Adds a kernel's answer; `key` may be empty.
     pub(crate) fn add(&mut self, kernel: usize, key: &str, text: impl Into<String>, tone: Tone) {
         let text = text.into();
         let place = *self.places.entry((key.to_owned(), text.clone())).or_insert_with(|| {
@@ -47,6 +49,7 @@ impl Rows {
         }
         self.rows.sort_by_key(|row| order[&row.key]);
         self.places.clear();
+        self.grouped = true;
         self
     }
 }
@@ -96,61 +99,52 @@ impl<'p> Shelf<'p> {
     }
 
     fn rows(&mut self, rows: &Rows, among: &[usize]) {
-        let widths = rows.rows.iter().map(|row| row.key.chars().count()).filter(|width| *width <= KEY_WIDTH);
+        let limit = if rows.grouped { KEY_WIDTH } else { usize::MAX };
+        let widths = rows.rows.iter().map(|row| row.key.chars().count()).filter(|width| *width <= limit);
         let column = widths.max().unwrap_or(0);
         let mut last_key = None;
         for row in &rows.rows {
-            let key = if last_key == Some(&row.key) { "" } else { &row.key };
+            let repeated = rows.grouped && last_key == Some(&row.key);
             last_key = Some(&row.key);
-            let kernels = self.kernels(&row.kernels, among);
-            self.row(key, column, &row.text, row.tone, kernels.as_deref());
+            let key = if repeated { "" } else { &row.key };
+            self.row(key, column, row, among);
         }
     }
 
-    fn row(&mut self, key: &str, column: usize, text: &str, tone: Tone, kernels: Option<&str>) {
+    fn row(&mut self, key: &str, column: usize, row: &Row, among: &[usize]) {
         let left = if column == 0 { INDENT } else { INDENT + column + 2 };
-        let mut used = 0;
-        if column > 0 && !key.is_empty() {
-            self.out.push_str(&" ".repeat(INDENT));
-            self.out.push_str(key);
-            used = INDENT + key.chars().count();
-            if used + 2 > left && !text.is_empty() {
-                self.out.push('\n');
-                used = 0;
+        let width = self.look.width;
+        let mut used = if key.is_empty() { 0 } else { self.put(0, INDENT, Tone::Plain, key) };
+        if !row.text.is_empty() {
+            for piece in wrap(&row.text, width.saturating_sub(left)) {
+                used = self.put(used, left, row.tone, &piece);
             }
         }
-        for (index, line) in text.lines().chain(text.is_empty().then_some("")).enumerate() {
-            if index > 0 {
-                self.out.push('\n');
-                used = 0;
-            }
-            for (part, piece) in wrap(line, self.look.width.saturating_sub(left)).into_iter().enumerate() {
-                if part > 0 {
-                    self.out.push('\n');
-                    used = 0;
-                }
-                if !piece.is_empty() {
-                    self.out.push_str(&" ".repeat(left.saturating_sub(used)));
-                    self.out.push_str(&self.look.paint(tone, &piece));
-                    used = used.max(left) + piece.chars().count();
-                }
-            }
-        }
-        if let Some(kernels) = kernels {
+        if let Some(kernels) = self.kernels(&row.kernels, among) {
             let text = format!("[{kernels}]");
-            if used + 2 + text.chars().count() <= self.look.width {
-                self.out.push_str("  ");
-                self.out.push_str(&self.look.paint(Tone::Dim, &text));
+            if used + 2 + text.chars().count() <= width {
+                self.put(used, used + 2, Tone::Dim, &text);
             } else {
-                let left = left + 2;
-                for piece in wrap(&text, self.look.width.saturating_sub(left)) {
-                    self.out.push('\n');
-                    self.out.push_str(&" ".repeat(left));
-                    self.out.push_str(&self.look.paint(Tone::Dim, &piece));
+                let left = if row.text.is_empty() { INDENT + 2 } else { left + 2 };
+                for piece in wrap(&text, width.saturating_sub(left)) {
+                    used = self.put(used, left, Tone::Dim, &piece);
                 }
             }
         }
         self.out.push('\n');
+    }
+
+    /// Writes text at a column of the line of which `used` columns are taken, or of the next line where that
+    /// column is not free. Gives the columns that are then taken.
+    fn put(&mut self, used: usize, column: usize, tone: Tone, text: &str) -> usize {
+        let mut used = used;
+        if used > 0 && used + 2 > column {
+            self.out.push('\n');
+            used = 0;
+        }
+        self.out.push_str(&" ".repeat(column - used));
+        self.out.push_str(&self.look.paint(tone, text));
+        column + text.chars().count()
     }
 
     /// A line of its own.
@@ -190,21 +184,24 @@ impl<'p> Shelf<'p> {
     }
 }
 
-/// Breaks a line at spaces so that its pieces fit, with the later ones set in by four.
-/// A word longer than the width stays whole.
+/// Breaks a line so that its pieces fit, with the later ones set in by four: behind commas, which keeps
+/// parameters whole, or at spaces where that is not enough. A word longer than the width stays whole.
 fn wrap(line: &str, width: usize) -> Vec<String> {
+    const HANGING: usize = 4;
     if line.chars().count() <= width {
         return vec![line.to_owned()];
     }
+    let fits = |part: &str| part.trim_end().chars().count() + HANGING <= width;
+    let by_comma = line.split_inclusive(", ").all(fits);
     let mut pieces: Vec<String> = Vec::new();
     let mut current = String::new();
-    for word in line.split_inclusive(' ') {
-        let full = current.chars().count() + word.trim_end().chars().count() > width;
+    for part in line.split_inclusive(if by_comma { ", " } else { " " }) {
+        let full = current.chars().count() + part.trim_end().chars().count() > width;
         if full && !current.trim().is_empty() {
             pieces.push(current.trim_end().to_owned());
-            current = "    ".to_owned();
+            current = " ".repeat(HANGING);
         }
-        current.push_str(word);
+        current.push_str(part);
     }
     pieces.push(current.trim_end().to_owned());
     pieces
@@ -231,5 +228,6 @@ mod tests {
         assert_eq!(wrap("one two three", 20), ["one two three"]);
         assert_eq!(wrap("one two three four", 9), ["one two", "    three", "    four"]);
         assert_eq!(wrap("unbreakable", 3), ["unbreakable"]);
+        assert_eq!(wrap("f(int a, int b, int c)", 15), ["f(int a, int b,", "    int c)"]);
     }
 }

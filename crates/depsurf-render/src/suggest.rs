@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use depsurf::surface::Surface;
 use depsurf::surface::field::fields;
-use depsurf::surface::types::{Type, TypeKind};
+use depsurf::surface::types::TypeKind;
 
 use crate::field;
 use crate::kind::Kind;
@@ -69,35 +69,42 @@ fn has(surface: &Surface, kind: Kind, name: &str) -> bool {
 }
 
 fn near(surfaces: &[&Surface], kind: Kind, name: &str) -> Vec<String> {
-    let mut best = Best::new(name);
+    // All options start alike, which would make all of them near.
+    let option = |name: &str| if name.starts_with("CONFIG_") { "CONFIG_".len() } else { 0 };
+    let mut best = Best::new(&name[option(name)..]);
     for surface in surfaces {
-        let mut types = |kinds: &[TypeKind]| {
-            let of_kind = surface.types().named().filter(|found| kinds.contains(&found.kind()));
-            of_kind.for_each(|found| best.offer(found.name()));
+        let mut offer = |name: &str| best.offer(&name[option(name)..], name);
+        let types = |kinds: &'static [TypeKind]| {
+            surface.types().named().filter(move |found| kinds.contains(&found.kind()))
         };
         match kind {
-            Kind::Struct | Kind::Field => types(&[TypeKind::Struct]),
-            Kind::Union => types(&[TypeKind::Union]),
-            Kind::Enum => types(&[TypeKind::Enum, TypeKind::Enum64]),
-            Kind::Function => surface.functions().for_each(|it| best.offer(it.name())),
-            Kind::Tracepoint => surface.tracepoints().for_each(|it| best.offer(it.name())),
-            Kind::Lsm => surface.lsm_hooks().for_each(|it| best.offer(it.name())),
-            Kind::Kfunc => surface.kfuncs().for_each(|it| best.offer(it.name())),
-            Kind::Syscall => surface.syscalls().for_each(|it| best.offer(it.name())),
-            Kind::Config => surface.configs().for_each(|it| best.offer(it.name)),
+            Kind::Function => surface.functions().for_each(|it| offer(it.name())),
+            Kind::Tracepoint => surface.tracepoints().for_each(|it| offer(it.name())),
+            Kind::Lsm => surface.lsm_hooks().for_each(|it| offer(it.name())),
+            Kind::Kfunc => surface.kfuncs().for_each(|it| offer(it.name())),
+            Kind::Syscall => surface.syscalls().for_each(|it| offer(it.name())),
+            Kind::Config => surface.configs().for_each(|it| offer(it.name)),
+            Kind::Struct | Kind::Field => types(&[TypeKind::Struct]).for_each(|it| offer(it.name())),
+            Kind::Union => types(&[TypeKind::Union]).for_each(|it| offer(it.name())),
+            Kind::Enum => types(&[TypeKind::Enum, TypeKind::Enum64]).for_each(|it| offer(it.name())),
         }
     }
     best.finish()
 }
 
-/// Members near to the last step of a path; where there is no such struct, structs near to its name.
+/// Members near to the last step of a path, those of members included; where there is no such struct, structs
+/// near to its name.
 fn near_fields(surfaces: &[&Surface], outer: &str, path: &str) -> Vec<String> {
-    let mut best = Best::new(path);
+    let mut best = Best::new(path.rsplit('.').next().unwrap_or(path));
     let mut has_type = false;
     for surface in surfaces {
-        let found: Vec<Type<'_>> = field::outer_types(surface, outer).collect();
-        has_type |= !found.is_empty();
-        found.iter().flat_map(|found| fields(*found)).for_each(|field| best.offer(&field.name));
+        for field in field::outer_types(surface, outer).flat_map(fields) {
+            has_type = true;
+            best.offer(&field.name, &field.name);
+            for inner in fields(field.ty.stripped(true)) {
+                best.offer(&inner.name, &format!("{}.{}", field.name, inner.name));
+            }
+        }
     }
     let full = |(outer, path): (&str, &str)| format!("{outer}::{path}");
     if has_type {
@@ -117,23 +124,25 @@ struct Best {
 
 impl Best {
     fn new(name: &str) -> Self {
-        let name = plain(name);
+        // The kernel puts underscores before names freely.
+        let name = name.trim_start_matches('_').to_ascii_lowercase();
         let limit = match name.len() {
-            0..=3 => 1,
-            4..=9 => 2,
+            0..=4 => 1,
+            5..=14 => 2,
             _ => 3,
         };
         Self { letters: letters(&name), limit, name, found: HashMap::new() }
     }
 
-    fn offer(&mut self, candidate: &str) {
+    /// Considers a name, which stands for `full` in the list.
+    fn offer(&mut self, candidate: &str, full: &str) {
         if self.name.is_empty() || candidate.is_empty() {
             return;
         }
         if let Some(score) = self.score(candidate)
-            && !self.found.contains_key(candidate)
+            && !self.found.contains_key(full)
         {
-            self.found.insert(candidate.to_owned(), score);
+            self.found.insert(full.to_owned(), score);
         }
     }
 
@@ -142,29 +151,39 @@ impl Best {
     fn score(&self, candidate: &str) -> Option<usize> {
         let trimmed = candidate.trim_start_matches('_');
         let difference = trimmed.len().abs_diff(self.name.len());
-        // Two names within `limit` edits differ in at most twice as many letters: this spares the distance
-        // for nearly all names.
-        if difference <= self.limit {
-            let candidate = plain(candidate);
-            let differing = (letters(&candidate) ^ self.letters).count_ones() as usize;
-            if differing <= 2 * self.limit {
-                let distance = strsim::osa_distance(&candidate, &self.name);
-                if distance <= self.limit {
-                    return Some(distance);
-                }
+        let of_candidate = letters(trimmed);
+        // Which letters occur settles it for nearly all names: those within `limit` edits differ in at most
+        // twice as many letters, and names that contain others have all letters of these. A slip that changes
+        // the first letter as well as the last two is not looked for.
+        let differing = (of_candidate ^ self.letters).count_ones() as usize;
+        if difference <= self.limit && differing <= 2 * self.limit && self.shares_an_end(trimmed) {
+            let distance = strsim::osa_distance(&trimmed.to_ascii_lowercase(), &self.name);
+            if distance <= self.limit {
+                return Some(distance);
             }
         }
         if self.name.len() < 3 {
             return None;
         }
-        if starts_with_ignoring_case(trimmed, &self.name) {
-            return Some(100 + difference);
+        if self.letters & !of_candidate == 0 {
+            if starts_with_ignoring_case(trimmed, &self.name) {
+                return Some(100 + difference);
+            }
+            if candidate.contains(&self.name) {
+                return Some(300 + difference);
+            }
         }
-        // A name with a compiler suffix, or with something appended.
-        if trimmed.len() >= 4 && starts_with_ignoring_case(&self.name, trimmed) {
-            return Some(200 + difference);
-        }
-        candidate.contains(&self.name).then_some(300 + difference)
+        // The word may have a compiler suffix, or something else appended.
+        let is_start = of_candidate & !self.letters == 0
+            && trimmed.len() >= 4
+            && starts_with_ignoring_case(&self.name, trimmed);
+        is_start.then_some(200 + difference)
+    }
+
+    fn shares_an_end(&self, candidate: &str) -> bool {
+        let (a, b) = (self.name.as_bytes(), candidate.as_bytes());
+        let end = |name: &[u8]| name.last_chunk::<2>().copied();
+        a.first().zip(b.first()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b)) || end(a) == end(b)
     }
 
     fn finish(self) -> Vec<String> {
@@ -176,14 +195,9 @@ impl Best {
     }
 }
 
-/// Lower case, without the underscores that the kernel puts before names.
-fn plain(name: &str) -> String {
-    name.trim_start_matches('_').to_ascii_lowercase()
-}
-
-/// Which letters and digits occur, as a set of bits.
+/// Which letters and digits occur, as a set of bits; upper and lower case are the same.
 fn letters(name: &str) -> u64 {
-    name.bytes().fold(0, |set, byte| set | 1 << (byte & 63))
+    name.bytes().fold(0, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 63))
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {

@@ -7,10 +7,11 @@ use depsurf::surface::{Surface, c};
 use serde::Serialize;
 
 use crate::json::Prototype;
+use crate::layout::{self, List};
 use crate::look::Tone;
 use crate::markdown;
 use crate::rows::{Rows, Shelf};
-use crate::types::{Line, MemberFacts, members, merged};
+use crate::types::{MemberFacts, members};
 
 /// A tracepoint name on one kernel.
 #[derive(Debug, Clone, Serialize)]
@@ -121,9 +122,7 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
                 let args: Vec<&str> = args.iter().map(|arg| arg.declaration.as_str()).collect();
                 raw.add(kernel, "", args.join(", "), Tone::Plain);
             }
-            (None, Some(count)) => {
-                raw.add(kernel, "", format!("{count} arguments, types unknown"), Tone::Caution)
-            }
+            (None, Some(count)) => raw.add(kernel, "", format!("{count} of unknown types"), Tone::Caution),
             (None, None) if event.raw => raw.add(kernel, "", "unknown", Tone::Caution),
             (None, None) => {}
         }
@@ -133,10 +132,16 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     }
     shelf.section("Attach", "", &names.by_key(), &among);
     shelf.section("Raw arguments", "", &raw, &among);
-    let line = |field: &MemberFacts<'_>| -> Line { (field.declaration.clone(), field.place()) };
-    let lists: Vec<(usize, Vec<Line>)> =
-        events(present).map(|(kernel, event)| (kernel, event.fields.iter().map(line).collect())).collect();
-    shelf.section("Record", "byte offset, declaration", &merged(&lists), &among);
+    let lists: Vec<List> = events(present)
+        .filter(|(_, event)| event.record.is_some())
+        .map(|(kernel, event)| {
+            let size =
+                event.record_size.map_or_else(|| "size unknown".into(), |size| format!("{size} bytes"));
+            let title = format!("{size}, {}", layout::counted(event.fields.len(), "field"));
+            List { kernel, title, lines: event.fields.iter().map(MemberFacts::line).collect() }
+        })
+        .collect();
+    layout::members("Record", "Fields", &lists, &among, shelf);
     shelf.section("Format", "", &formats, &among);
 }
 

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::json::type_name;
 use crate::kind::Kind;
-use crate::look::Tone;
+use crate::layout::{self, List};
 use crate::markdown;
-use crate::rows::{Rows, Shelf};
+use crate::rows::Shelf;
 
 /// The definitions of one name on one kernel.
 #[derive(Debug, Clone, Serialize)]
@@ -151,6 +151,12 @@ impl MemberFacts<'_> {
         }
     }
 
+    /// Its line in a list of members: declaration and place.
+    pub(crate) fn line(&self) -> (String, String) {
+        let bits = self.bitfield_size.map_or_else(String::new, |bits| format!(" : {bits}"));
+        (self.declaration.clone() + &bits, self.place())
+    }
+
     /// Bytes, or bits with their unit; `?` where unknown.
     pub(crate) fn extent(&self) -> String {
         match (self.bitfield_size, self.size) {
@@ -175,69 +181,31 @@ pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
 /// The sections of a page on a struct, union or enum.
 pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     let among: Vec<usize> = present.iter().map(|(kernel, _)| *kernel).collect();
-    let mut sizes = Rows::default();
+    let mut lists = Vec::new();
     for (kernel, facts) in present {
         for (index, definition) in facts.definitions.iter().enumerate() {
-            let ordinal = if facts.definitions.len() > 1 {
-                format!(" (definition {} of {})", index + 1, facts.definitions.len())
-            } else {
-                String::new()
-            };
-            let from = if definition.source == "btf" { "" } else { ", from DWARF: not in the kernel's BTF" };
-            let count = if definition.values.is_empty() {
-                format!("{} members", definition.members.len())
-            } else {
-                format!("{} values", definition.values.len())
-            };
             let size = definition.size.map_or_else(|| "size unknown".into(), |size| format!("{size} bytes"));
-            sizes.add(*kernel, "", format!("{size}, {count}{from}{ordinal}"), Tone::Plain);
-        }
-    }
-    shelf.section("Size", "", &sizes, &among);
-    let lists = |of: fn(&Definition<'_>) -> Vec<Line>| -> Vec<(usize, Vec<Line>)> {
-        let lines = |facts: &Facts<'_>| facts.definitions.iter().flat_map(of).collect();
-        present.iter().map(|(kernel, facts)| (*kernel, lines(facts))).collect()
-    };
-    let members = lists(|definition| {
-        let line = |member: &MemberFacts<'_>| {
-            let bits = member.bitfield_size.map_or_else(String::new, |bits| format!(" : {bits}"));
-            (member.declaration.clone() + &bits, member.place())
-        };
-        definition.members.iter().map(line).collect()
-    });
-    shelf.section("Members", "byte offset, declaration", &merged(&members), &among);
-    let values = lists(|definition| {
-        definition.values.iter().map(|it| (it.name.to_owned(), it.value.to_string())).collect()
-    });
-    shelf.section("Values", "", &merged(&values), &among);
-}
-
-/// What a line of a list says, and the number before it.
-pub(crate) type Line = (String, String);
-
-/// Lists of kernels merged into one that keeps the order of each as far as they agree. A line that is on
-/// several kernels with different numbers gives one row per number.
-pub(crate) fn merged(lists: &[(usize, Vec<Line>)]) -> Rows {
-    let mut order: Vec<&str> = Vec::new();
-    for (_, list) in lists {
-        let mut at = 0;
-        for (text, _) in list {
-            match order.iter().position(|known| known == text) {
-                Some(place) => at = at.max(place + 1),
-                None => {
-                    order.insert(at, text);
-                    at += 1;
-                }
+            let count = match (definition.members.len(), definition.values.len()) {
+                (0, 0) => "empty".into(),
+                (members, 0) => layout::counted(members, "member"),
+                (_, values) => layout::counted(values, "value"),
+            };
+            let mut title = format!("{size}, {count}");
+            if definition.source == "dwarf" {
+                title.push_str(", from DWARF: not in the kernel's BTF");
             }
-        }
-    }
-    let mut rows = Rows::default();
-    for text in order {
-        for (kernel, list) in lists {
-            for (_, number) in list.iter().filter(|(other, _)| other == text) {
-                rows.add(*kernel, number, text, Tone::Plain);
+            if facts.definitions.len() > 1 {
+                title.push_str(&format!(" (definition {} of {})", index + 1, facts.definitions.len()));
             }
+            let members = definition.members.iter().map(MemberFacts::line);
+            let values = definition.values.iter().map(|it| (it.name.to_owned(), it.value.to_string()));
+            lists.push(List { kernel: *kernel, title, lines: members.chain(values).collect() });
         }
     }
-    rows
+    let is_enum = present.iter().any(|(_, facts)| facts.definitions.iter().any(|it| !it.values.is_empty()));
+    if is_enum {
+        layout::values("Size", "Values", &lists, &among, shelf);
+    } else {
+        layout::members("Size", "Members", &lists, &among, shelf);
+    }
 }

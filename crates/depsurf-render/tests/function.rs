@@ -117,7 +117,7 @@ fn verbose_leaves_nothing_out() {
     let surfaces = [kernel("6.1.176-50-cloud-amd64", 450).build()];
     let look = Look { verbose: true, ..Look::default() };
     let text = terminal::page(&page(&surfaces, "vfs_read"), &look);
-    assert!(text.contains("fs/exec.c:reader_11  ×2"), "{text}");
+    assert!(text.contains("fs/exec.c:reader_11 ×2"), "{text}");
     assert!(!text.contains("more functions"), "{text}");
     assert!(terminal::page(&page(&surfaces, "min"), &look).contains("in e.c"));
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use depsurf::surface::attach::{Answer, Attach};
+use depsurf::surface::function::Inline;
 use depsurf::surface::record;
 use depsurf::surface::verdict::Issue;
 
@@ -15,6 +16,13 @@ use crate::rows::{Rows, Shelf};
 pub(crate) fn status(facts: &Facts<'_>) -> (String, Tone) {
     let issues: Vec<&str> = facts.issues().map(Issue::words).collect();
     let collision = facts.verdict.collision.words().to_lowercase();
+    // The verdict of what is only declared follows from what debug information lacks.
+    let declared_only = facts.instances.iter().all(|instance| instance.inline == Inline::NotSeen);
+    let collision = if declared_only {
+        format!("{collision}, not defined in C: assembly or built-in")
+    } else {
+        collision
+    };
     if issues.is_empty() {
         (format!("no issue ({collision})"), Tone::Good)
     } else {
@@ -48,69 +56,63 @@ pub(crate) fn terminal(present: &Present<'_, '_>, shelf: &mut Shelf<'_>) {
     });
 }
 
-/// One row per pair of hooks that share their answers.
+/// What each hook answers. Hooks that always answer alike share a row.
 fn attach_rows(present: &Present<'_, '_>) -> Rows {
-    type Of<'f> = for<'x> fn(&'x Attach<'f>) -> &'x Answer<'f>;
-    let pairs: [[(&str, Of<'_>); 2]; 2] = [
-        [("kprobe", |it| &it.kprobe), ("kretprobe", |it| &it.kretprobe)],
-        [("fentry", |it| &it.fentry), ("fexit", |it| &it.fexit)],
-    ];
     let mut rows = Rows::default();
-    for [(first, of_first), (second, of_second)] in pairs {
-        if present.iter().all(|(_, facts)| of_first(&facts.attach) == of_second(&facts.attach)) {
-            let both = format!("{first}, {second}");
-            present
-                .iter()
-                .for_each(|(kernel, facts)| answer(&mut rows, *kernel, &both, of_first(&facts.attach)));
-        } else {
-            present
-                .iter()
-                .for_each(|(kernel, facts)| answer(&mut rows, *kernel, first, of_first(&facts.attach)));
-            present
-                .iter()
-                .for_each(|(kernel, facts)| answer(&mut rows, *kernel, second, of_second(&facts.attach)));
+    let mut hook = |name: &str, of: &dyn Fn(&Attach<'_>) -> Option<(String, Tone)>| {
+        for (kernel, facts) in present {
+            if let Some((text, tone)) = of(&facts.attach) {
+                rows.add(*kernel, name, text, tone);
+            }
         }
+    };
+    let alike = |same: &dyn Fn(&Attach<'_>) -> bool| present.iter().all(|(_, facts)| same(&facts.attach));
+    if alike(&|it| it.kprobe == it.kretprobe) {
+        hook("kprobe, kretprobe", &|it| Some(answer(&it.kprobe)));
+    } else {
+        hook("kprobe", &|it| Some(answer(&it.kprobe)));
+        hook("kretprobe", &|it| Some(answer(&it.kretprobe)));
     }
-    for (kernel, facts) in present {
-        answer(&mut rows, *kernel, "fmod_ret", &facts.attach.fmod_ret);
+    if alike(&|it| it.fentry == it.fexit) {
+        hook("fentry, fexit", &|it| Some(answer(&it.fentry)));
+    } else {
+        hook("fentry", &|it| Some(answer(&it.fentry)));
+        hook("fexit", &|it| Some(answer(&it.fexit)));
     }
-    for (kernel, facts) in present {
-        answer(&mut rows, *kernel, "sleepable", &facts.attach.sleepable);
-    }
+    // Both need what fexit or fentry needs: its refusal is not repeated.
+    let refused = |answer: &Answer<'_>| matches!(answer, Answer::No { .. });
+    hook("fmod_ret", &|it| (!refused(&it.fexit)).then(|| answer(&it.fmod_ret)));
+    hook("sleepable", &|it| (!refused(&it.fentry)).then(|| answer(&it.sleepable)));
     for (kernel, facts) in present {
         let Attach { kprobe, fentry, misses, .. } = &facts.attach;
         // What is missed only matters where something attaches, or may.
-        if matches!((kprobe, fentry), (Answer::No { .. }, Answer::No { .. })) {
-            continue;
-        }
-        for miss in misses {
+        for miss in misses.iter().filter(|_| !refused(kprobe) || !refused(fentry)) {
             rows.add(*kernel, "does not see", miss.to_string(), Tone::Caution);
         }
-    }
-    for (kernel, facts) in present {
         for symbol in &facts.symbols {
             if let Some(kprobe) = &symbol.kprobe {
-                answer(&mut rows, *kernel, &format!("kprobe on {}", symbol.name), kprobe);
+                let (text, tone) = answer(kprobe);
+                rows.add(*kernel, &format!("kprobe on {}", symbol.name), text, tone);
             }
         }
     }
     rows.by_key()
 }
 
-fn answer(rows: &mut Rows, kernel: usize, hook: &str, answer: &Answer<'_>) {
+fn answer(answer: &Answer<'_>) -> (String, Tone) {
     let tone = match answer {
         Answer::Yes => Tone::Good,
         Answer::No { .. } => Tone::Bad,
         Answer::Unknown { .. } => Tone::Caution,
     };
-    rows.add(kernel, hook, answer.to_string(), tone);
+    (answer.to_string(), tone)
 }
 
 fn symbol_rows(present: &Present<'_, '_>) -> Rows {
     let mut rows = Rows::default();
     for (kernel, facts) in present {
         if facts.symbols.is_empty() {
-            rows.add(*kernel, "none", "it has no code of its own", Tone::Caution);
+            rows.add(*kernel, "none", "no function symbol carries the name", Tone::Caution);
         }
         for symbol in &facts.symbols {
             let binding = match symbol.binding {
@@ -146,24 +148,25 @@ fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
         if let Some(more) = facts.instances.len().checked_sub(shown).filter(|more| *more > 0) {
             rows.add(*kernel, label, format!("and {more} more"), Tone::Dim);
         }
-        let without_instance = facts
-            .symbols
-            .iter()
-            .filter(|symbol| facts.instances.iter().all(|instance| instance.address != Some(symbol.address)));
+        let without_instance = facts.symbols.iter().filter(|symbol| {
+            facts.instances.iter().all(|instance| !instance.address.is_some_and(|it| symbol.contains(it)))
+        });
         for symbol in without_instance.filter(|_| all_symbols) {
             let text = format!("{:016x} {:>6} bytes  {}", symbol.address, symbol.size, symbol.name);
             rows.add(*kernel, label, text, Tone::Plain);
         }
     }
-    rows
+    rows.by_key()
 }
 
 /// An instance in a line: address, size, linkage, declaration.
 fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
     let code = match instance.address {
+        None if instance.inline == Inline::NotSeen => format!("{:<29}", "address unknown"),
         None => format!("{:<29}", "no code of its own"),
         Some(address) => {
-            let symbol = symbols.iter().find(|symbol| symbol.address == address);
+            // Not always its first byte: on arm64 DWARF counts from behind the nops of the ftrace site.
+            let symbol = symbols.iter().find(|symbol| symbol.contains(address));
             let size = symbol.map_or_else(String::new, |symbol| format!("{:>6} bytes", symbol.size));
             format!("{address:016x} {size:<12}")
         }
@@ -172,7 +175,7 @@ fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
     let declared = match (instance.decl_file, instance.decl_line) {
         (Some(file), Some(line)) => format!("{file}:{line}"),
         (Some(file), None) => file.to_owned(),
-        (None, _) => "declared only".into(),
+        (None, _) => "declared, not defined in C".into(),
     };
     let unit = instance.file.filter(|file| instance.decl_file != Some(file));
     let unit = unit.map_or_else(String::new, |file| format!(" in {file}"));
@@ -215,7 +218,12 @@ fn edges<'a>(
     let (mut sites_span, mut callers_span) = (Span::default(), Span::default());
     for (kernel, facts) in present {
         let mut here: HashMap<CallerFacts<'a>, Vec<Site>> = HashMap::new();
-        for (caller, site) in facts.instances.iter().flat_map(&of) {
+        // Copies and calls in the function itself say nothing about who uses it.
+        let from_others = |instance: &'_ InstanceFacts<'a>| {
+            let itself = CallerFacts { file: instance.file, name: facts.name };
+            of(instance).into_iter().filter(move |(caller, _)| *caller != itself)
+        };
+        for (caller, site) in facts.instances.iter().flat_map(from_others) {
             if !edges.contains_key(&caller) && !here.contains_key(&caller) {
                 order.push(caller);
             }
@@ -234,11 +242,12 @@ fn edges<'a>(
     let mut rows = Rows::default();
     for caller in order.iter().take(shown) {
         let edge = &edges[caller];
-        let text = edge.words(among, shelf);
-        edge.kernels.iter().for_each(|kernel| rows.add(*kernel, &caller.to_string(), &text, Tone::Plain));
+        let text = format!("{caller}{}", edge.words(among, shelf));
+        edge.kernels.iter().for_each(|kernel| rows.add(*kernel, "", &text, Tone::Plain));
     }
-    let words =
-        |span: &Span, one: &str, many: &str| format!("{span} {}", if span.most == 1 { one } else { many });
+    let words = |span: &Span, one: &str, many: &str| {
+        format!("{span} {}", if span.most == 1 && span.fewest == Some(1) { one } else { many })
+    };
     let remark =
         format!("{} in {}", words(&sites_span, one, many), words(&callers_span, "function", "functions"));
     shelf.section(title, &remark, &rows, among);
@@ -259,7 +268,7 @@ impl Edge {
         self.sites = lines;
     }
 
-    /// How often and where: `×2 at fs/read_write.c:613, 619`.
+    /// How often and where: ` ×2 at fs/read_write.c:613, 619`.
     fn words(&self, among: &[usize], shelf: &Shelf<'_>) -> String {
         let mut words = Vec::new();
         if self.most > 1 {
@@ -278,7 +287,7 @@ impl Edge {
             let last = self.kernels.last().filter(|_| self.sites_differ && among.len() > 1);
             words.extend(last.map(|kernel| format!("on {}", shelf.label(*kernel))));
         }
-        words.join(" ")
+        words.iter().map(|word| format!(" {word}")).collect()
     }
 }
 

@@ -303,12 +303,20 @@ impl<'a> Subject<'a> {
         self.without_bit(Fact::FtraceSites, Obstacle::NoFtraceSite { declared_inline })
     }
 
+    /// All checks in a row: the first refusal, else the first unknown, else yes.
+    fn all(&self, checks: &[fn(&Self) -> Answer<'a>]) -> Answer<'a> {
+        let mut result = Answer::Yes;
+        for check in checks {
+            result = result.and(check(self));
+            if matches!(result, Answer::No { .. }) {
+                break;
+            }
+        }
+        result
+    }
+
     fn kprobe(&self) -> Answer<'a> {
-        self.symbol()
-            .and(self.unique())
-            .and(self.not_blacklisted())
-            .and(self.not_init())
-            .and(self.traceable())
+        self.all(&[Self::symbol, Self::unique, Self::not_blacklisted, Self::not_init, Self::traceable])
     }
 
     /// Since Linux b022f0c7e404 ("tracing/kprobes: Return EADDRNOTAVAIL when func matches several symbols")
@@ -344,11 +352,17 @@ impl<'a> Subject<'a> {
     /// to allow them. For a suffixed symbol the site of the plain one counts as well.
     fn traceable(&self) -> Answer<'a> {
         let base = base_name(self.name);
-        let plain_has_site = base != self.name
-            && self.surface.symbols_named(base).any(|symbol| symbol.has(record::ATTACH_FTRACE));
-        let allowed =
-            self.surface.config("CONFIG_KPROBE_EVENTS_ON_NOTRACE").is_some_and(|it| it.value == "y");
-        if plain_has_site || allowed { Answer::Yes } else { self.ftrace_site() }
+        let may = || {
+            let mut plain = self.surface.symbols_named(base);
+            let allowed = self.surface.config("CONFIG_KPROBE_EVENTS_ON_NOTRACE");
+            base != self.name && plain.any(|symbol| symbol.has(record::ATTACH_FTRACE))
+                || allowed.is_some_and(|option| option.value == "y")
+        };
+        match self.ftrace_site() {
+            Answer::Yes => Answer::Yes,
+            _ if may() => Answer::Yes,
+            refused => refused,
+        }
     }
 
     /// `kretprobe_blacklist` of `arch/x86/kernel/kprobes/core.c`; other architectures have none.
@@ -358,13 +372,15 @@ impl<'a> Subject<'a> {
     }
 
     fn fentry(&self) -> Answer<'a> {
-        self.btf_func()
-            .and(self.symbol())
-            .and(self.not_init())
-            .and(self.ftrace_site())
-            .and(self.not_denied())
-            .and(self.trampoline())
-            .and(self.signature())
+        self.all(&[
+            Self::btf_func,
+            Self::symbol,
+            Self::not_init,
+            Self::ftrace_site,
+            Self::not_denied,
+            Self::trampoline,
+            Self::signature,
+        ])
     }
 
     fn kernel_btf_func(&self) -> Option<Type<'a>> {
@@ -423,14 +439,18 @@ impl<'a> Subject<'a> {
             return no(Signature::ByValue);
         }
         // Since Linux 720e6a435194 ("bpf: Allow struct argument in trampoline based programs") (in v6.1)
-        // the model has flags for arguments, and structs of up to 16 bytes can be passed.
-        let model = types.find(TypeKind::Struct, "btf_func_model");
-        let limit =
-            if model.is_some_and(|model| model.members().any(|it| it.name == "arg_flags")) { 16 } else { 0 };
+        // the model of a function has flags for its arguments, and structs of up to 16 bytes can be passed.
+        let structs_pass = || {
+            let model = types.find(TypeKind::Struct, "btf_func_model");
+            model.is_some_and(|model| model.members().any(|member| member.name == "arg_flags"))
+        };
         for param in &params {
             let Some(found) = types.get(param.type_id).map(|found| found.stripped(true)) else { continue };
-            let too_large = found.size().is_none_or(|size| size > limit);
-            if found.kind() == TypeKind::Union || found.kind() == TypeKind::Struct && too_large {
+            let passes = match found.kind() {
+                TypeKind::Struct => found.size().is_some_and(|size| size <= 16) && structs_pass(),
+                kind => kind != TypeKind::Union,
+            };
+            if !passes {
                 return no(Signature::ByValue);
             }
         }
@@ -461,9 +481,25 @@ impl<'a> Subject<'a> {
             .any(|set| set.members().any(|member| member.name == self.name && member.flags & flags == flags))
     }
 
+    /// Where the kernel is built without error injection, newer verifiers take the prefix of a system call's
+    /// entry for it (`has_arch_syscall_prefix` in `kernel/bpf/verifier.c`).
+    fn is_open_syscall(&self) -> bool {
+        let prefix = match self.surface.kernel().arch {
+            Arch::Amd64 => "__x64_",
+            Arch::I386 => "__ia32_",
+            Arch::Arm64 => "__arm64_",
+            Arch::S390x => "__s390x_",
+            Arch::Riscv64 => "__riscv_",
+            Arch::Ppc64el | Arch::Loong64 => "sys_",
+            Arch::Armhf | Arch::Mips64el => return false,
+        };
+        self.name.starts_with(prefix) && self.surface.function("has_arch_syscall_prefix").is_some()
+    }
+
     fn modifiable(&self) -> Answer<'a> {
         if self.has(record::ATTACH_ERROR_INJECTION)
             || self.name.starts_with("security_")
+            || self.is_open_syscall()
             || self.in_fmodret_set(0)
         {
             return Answer::Yes;
@@ -473,7 +509,7 @@ impl<'a> Subject<'a> {
 
     fn may_sleep(&self) -> Answer<'a> {
         // KF_SLEEPABLE is bit 5 of `super::kfunc::FLAG_NAMES`.
-        if self.in_fmodret_set(1 << 5) {
+        if self.is_open_syscall() || self.in_fmodret_set(1 << 5) {
             return Answer::Yes;
         }
         if self.in_set("btf_non_sleepable_error_inject") {

@@ -299,6 +299,23 @@ fn the_sets_of_the_verifier_decide() {
 }
 
 #[test]
+fn entries_of_system_calls_are_open_on_kernels_that_say_so() {
+    let open = || {
+        let mut image = Image::new().symbols(&[("__x64_sys_f", ATTACH_FTRACE), ("f", ATTACH_FTRACE)]);
+        image.types(|types| {
+            types.function("__x64_sys_f", "long", &[("regs", "const struct pt_regs *")]);
+            types.function("f", "int", &[("a", "int")]);
+        });
+        image
+    };
+    let verifier = ("has_arch_syscall_prefix", "kernel/bpf/verifier.c", Inline::Inlined, &[][..]);
+    check(open(), "__x64_sys_f", fmod_ret, "not-modifiable");
+    check(open().function(verifier), "__x64_sys_f", fmod_ret, "yes");
+    check(open().function(verifier), "__x64_sys_f", sleepable, "yes");
+    check(open().function(verifier), "f", fmod_ret, "not-modifiable");
+}
+
+#[test]
 fn trampolines_need_the_architecture_and_direct_calls() {
     let mut without_direct_calls = Image::new();
     without_direct_calls.symbols.retain(|(name, _)| *name != "register_ftrace_direct");
