@@ -292,7 +292,13 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
                     (constants::DW_TAG_enumeration_type, constants::DW_TAG_enumerator) => {
                         self.enumerator(cx, &child_attrs, &mut words)?;
                     }
-                    (_, constants::DW_TAG_member) => self.member(cx, &child_attrs, depth, &mut words)?,
+                    // Only these: in the words of a prototype or of values a member would be misread.
+                    (
+                        constants::DW_TAG_structure_type
+                        | constants::DW_TAG_class_type
+                        | constants::DW_TAG_union_type,
+                        constants::DW_TAG_member,
+                    ) => self.member(cx, &child_attrs, depth, &mut words)?,
                     _ => {}
                 }
             } else {
