@@ -19,6 +19,9 @@ use crate::surface::types::{Child, TypeId, TypeKind, TypeTable};
 
 /// Nested types deeper than this only occur in hostile input.
 const MAX_DEPTH: u32 = 96;
+/// Pairs of types that one comparison looks at, from which on they count as different. Real types need some
+/// hundreds. Types that refer to the next one twice, forty deep, would need weeks.
+const MAX_STEPS: u32 = 1 << 16;
 
 /// Maps the types of DWARF into a type table.
 pub struct TypeMapper<'a, 'data> {
@@ -230,7 +233,8 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         for &(other, id) in earlier {
             let same_size = self.facts.nodes.get(other).1[4] == size;
             let other_body = self.bodies.get(&other).copied().unwrap_or(NodeId::VOID);
-            if same_size && self.same_meaning(body, other_body, 0) {
+            let mut steps = MAX_STEPS;
+            if same_size && self.same_meaning(body, other_body, 0, &mut steps) {
                 return id;
             }
         }
@@ -313,15 +317,16 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
     }
 
     /// Whether two nodes print alike: named types compare by kind and name.
-    fn same_meaning(&self, a: NodeId, b: NodeId, depth: u32) -> bool {
+    fn same_meaning(&self, a: NodeId, b: NodeId, depth: u32, steps: &mut u32) -> bool {
         if a == b {
             return true;
         }
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || *steps == 0 {
             return false;
         }
+        *steps -= 1;
         let ((kind_a, a), (kind_b, b)) = (self.facts.nodes.get(a), self.facts.nodes.get(b));
-        let same = |x: u32, y: u32| self.same_meaning(NodeId(x), NodeId(y), depth + 1);
+        let mut same = |x: u32, y: u32| self.same_meaning(NodeId(x), NodeId(y), depth + 1, steps);
         let leaf = |kind: Kind| matches!(kind, Kind::Named | Kind::Fwd);
         if leaf(kind_a) && leaf(kind_b) {
             return a[..2] == b[..2];
