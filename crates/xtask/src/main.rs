@@ -8,6 +8,7 @@ mod house;
 mod lint;
 mod oracle;
 mod packages;
+mod starter;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ enum Verb {
     Oracle,
     /// Fetch the kernel packages that the other chores read, and print where they are
     Packages,
+    /// Build the starter dataset from Debian's packages
+    Starter,
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Lint => lint::run(),
         Verb::Oracle => oracle::run(),
         Verb::Packages => packages::run(),
+        Verb::Starter => starter::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };

@@ -134,6 +134,11 @@ pub fn debug_package(line: &Line) -> Result<PathBuf, Unavailable> {
     find(line, &|package| line.has(package), &wanted.0, wanted.1)
 }
 
+/// Another package of a line's source, by its exact name.
+pub fn package(line: &Line, name: &str, version: &str) -> Result<PathBuf, Unavailable> {
+    find(line, &|package| package == name, name, version)
+}
+
 /// The vmlinux of a line's package as a file of its own, for tools that read no packages.
 pub fn vmlinux(line: &Line) -> Result<PathBuf, Unavailable> {
     let package = debug_package(line)?;
