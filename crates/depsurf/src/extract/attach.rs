@@ -73,22 +73,28 @@ impl<'i> Reader<'_, 'i> {
         }
     }
 
-    /// Sets a bit for all symbols at an address.
-    fn mark_at(&mut self, address: u64, bit: u32) {
-        self.mark_range(&(address..address.saturating_add(1)), bit);
+    /// Sets a bit for all symbols at some addresses: a function and its aliases.
+    fn mark_at(&mut self, mut addresses: Vec<u64>, bit: u32) {
+        addresses.sort_unstable();
+        addresses.dedup();
+        for address in addresses {
+            self.mark_range(&(address..address.saturating_add(1)), bit);
+        }
     }
 
     /// The address of the function that a place in its code belongs to.
     fn function_at(&self, address: u64) -> Option<u64> {
         let (before, behind) = self.order.indices().split_at(self.order.place_of(address.checked_add(1)?));
         // Labels inside a function are symbols too: look past them, but not through the whole image.
-        let inside = before.iter().rev().take(64).map(|&index| self.symbol(index)).find(|symbol| {
+        const NEAR: usize = 64;
+        let inside = before.iter().rev().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| {
             symbol.is_function() && (symbol.address == address || address < self.image.symbol_end(symbol))
         });
         if let Some(function) = inside {
             return Some(function.address);
         }
-        let next = behind.iter().map(|&index| self.symbol(index)).find(|symbol| symbol.is_function())?;
+        let next =
+            behind.iter().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| symbol.is_function())?;
         (next.address - address <= SITE_BEFORE_ENTRY).then_some(next.address)
     }
 
@@ -107,14 +113,10 @@ impl<'i> Reader<'_, 'i> {
                 }
             },
         };
-        for site in self.image.pointers(range)? {
-            if site == 0 {
-                continue;
-            }
-            if let Some(function) = self.function_at(site) {
-                self.mark_at(function, ATTACH_FTRACE);
-            }
-        }
+        let sites = self.image.pointers(range)?;
+        let functions = sites.into_iter().filter(|&site| site != 0).filter_map(|site| self.function_at(site));
+        let functions = functions.collect();
+        self.mark_at(functions, ATTACH_FTRACE);
         Ok(Evidence::known(source))
     }
 
@@ -137,10 +139,8 @@ impl<'i> Reader<'_, 'i> {
                 "there is no `__start_kprobe_blacklist`: the kernel was built without kprobes",
             ));
         };
-        for function in self.image.pointers(list)? {
-            // On ppc64 with function descriptors the entry would be a descriptor; ppc64el has none.
-            self.mark_at(function, ATTACH_BLACKLIST);
-        }
+        // On ppc64 with function descriptors an entry would be a descriptor; ppc64el has none.
+        self.mark_at(self.image.pointers(list)?, ATTACH_BLACKLIST);
         self.blacklist_derived();
         Ok(Evidence::known("__start_kprobe_blacklist"))
     }
@@ -208,7 +208,7 @@ impl<'i> Reader<'_, 'i> {
             None => Default::default(),
         };
         let entry_size = (all.end - all.start).checked_div(flags.len() as u64).unwrap_or(0);
-        let mut exports: Vec<(u32, u32)> = Vec::new();
+        let mut exports: Vec<(&str, u32)> = Vec::new();
         for range in [&all, &gpl] {
             for &index in self.order.within(range) {
                 let entry = self.symbol(index);
@@ -217,10 +217,9 @@ impl<'i> Reader<'_, 'i> {
                 let is_gpl = gpl.contains(&entry.address)
                     || flags.get(flag as usize).is_some_and(|flag| flag & GPL_ONLY != 0);
                 let bits = if is_gpl { ATTACH_EXPORTED | ATTACH_EXPORTED_GPL } else { ATTACH_EXPORTED };
-                let Ok(name) = std::str::from_utf8(name) else { continue };
-                // An export is of the global symbol; statics of the same name elsewhere are not exported.
-                let named = self.image.symbols_named(name).filter(|(_, symbol)| !symbol.is_local());
-                exports.extend(named.map(|(index, _)| (index, bits)));
+                if let Ok(name) = std::str::from_utf8(name) {
+                    exports.push((name, bits));
+                }
             }
         }
         if exports.is_empty() && !all.is_empty() {
@@ -228,8 +227,13 @@ impl<'i> Reader<'_, 'i> {
                 "the table of exports has entries, but no `__ksymtab_*` symbols name them",
             ));
         }
-        for (index, bits) in exports {
-            self.bits[index as usize] |= bits;
+        exports.sort_unstable();
+        exports.dedup();
+        for (name, bits) in exports {
+            // An export is of the global symbol; statics of the same name elsewhere are not exported.
+            for (index, _) in self.image.symbols_named(name).filter(|(_, symbol)| !symbol.is_local()) {
+                self.bits[index as usize] |= bits;
+            }
         }
         Ok(Evidence::known("__ksymtab"))
     }
@@ -244,9 +248,9 @@ impl<'i> Reader<'_, 'i> {
             ));
         };
         // Both members take a pointer's room, with the padding.
-        for entry in self.image.pointers(list)?.chunks_exact(2) {
-            self.mark_at(entry[0], ATTACH_ERROR_INJECTION);
-        }
+        let entries = self.image.pointers(list)?;
+        let functions = entries.chunks_exact(2).map(|entry| entry[0]).collect();
+        self.mark_at(functions, ATTACH_ERROR_INJECTION);
         Ok(Evidence::known(bounds.0))
     }
 }

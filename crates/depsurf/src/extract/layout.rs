@@ -1,5 +1,7 @@
 //! Records of the kernel in the image's memory, read by the layout that the image's own types give them.
 
+use std::cell::Cell;
+
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::surface::field::{Field, fields};
@@ -12,6 +14,39 @@ pub struct Layout<'t> {
     fields: Vec<Field<'t>>,
     /// Size of the struct in bytes.
     pub size: u64,
+}
+
+/// Strings that the records of one table point to. All of them together have a limit, since pointers of a damaged
+/// image may lead into one long string again and again; those of a real kernel have below 2 MiB.
+pub struct Texts<'a, 'i> {
+    image: &'a Image<'i>,
+    left: Cell<usize>,
+}
+
+impl<'a, 'i> Texts<'a, 'i> {
+    const LIMIT: usize = 32 << 20;
+
+    /// No string was read yet.
+    pub fn new(image: &'a Image<'i>) -> Self {
+        Self { image, left: Cell::new(Self::LIMIT) }
+    }
+
+    /// The string at an address; empty at address 0.
+    ///
+    /// # Errors
+    /// When no string is there, or the strings read so far reach the limit.
+    pub fn at(&self, address: u64) -> Result<String> {
+        if address == 0 {
+            return Ok(String::new());
+        }
+        let text = self.image.c_string_at(address)?;
+        let left = self.left.get().checked_sub(text.len() + 1).ok_or_else(|| Error::Limit {
+            what: format!("the text of a table, at address {address:#x},"),
+            limit: format!("{} bytes", Self::LIMIT),
+        })?;
+        self.left.set(left);
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
 }
 
 /// Where a member lies in its struct.

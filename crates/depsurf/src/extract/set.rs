@@ -5,7 +5,7 @@
 //! `resolve_btfids` writes the ids and sorts them; before, and in images without `.BTF`, the ids are zero and each
 //! member's place has a symbol `__BTF_ID__func__NAME__NUMBER`.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Image, Symbol};
 use crate::note::Notes;
 use crate::surface::build::Parts;
@@ -18,6 +18,9 @@ const SET8: &[u8] = b"__BTF_ID__set8__";
 const MEMBER: &[u8] = b"__BTF_ID__";
 /// `BTF_SET8_KFUNCS` in the flags of a SET8.
 const SET8_KFUNCS: u64 = 1;
+
+/// Bytes that the names of all members may have together; those of a real kernel have some tens of KiB.
+const MAX_TEXT: usize = 8 << 20;
 
 /// A set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +80,14 @@ pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Not
         let evidence = Evidence::unknown("the image has no `.BTF_ids` section");
         return Sets { list: Vec::new(), evidence };
     };
+    let mut reader = Reader {
+        image,
+        types,
+        btf_types,
+        section_end: section.addresses().end,
+        members_left: section.size / 4,
+        text_left: MAX_TEXT,
+    };
     let mut list = Vec::new();
     for &index in image.symbols_by_address().within(&section.addresses()) {
         let symbol = &image.symbols()[index as usize];
@@ -86,8 +97,7 @@ pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Not
             _ => continue,
         };
         let name = String::from_utf8_lossy(name).into_owned();
-        let end = section.addresses().end;
-        match read_set(image, types, btf_types, symbol, is_set8, end, notes) {
+        match reader.set(symbol, is_set8, notes) {
             Ok((flags, members)) => list.push(Set { name, flags, members }),
             Err(error) => notes.lost(
                 "btf-id-set",
@@ -101,56 +111,78 @@ pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Not
     Sets { list, evidence: Evidence::known(".BTF_ids") }
 }
 
-/// Flags and members of the set at a symbol.
-fn read_set(
-    image: &Image<'_>,
-    types: Types<'_>,
+struct Reader<'a, 'i, 't> {
+    image: &'a Image<'i>,
+    types: Types<'t>,
     btf_types: u32,
-    symbol: &Symbol<'_>,
-    is_set8: bool,
     section_end: u64,
-    notes: &mut Notes,
-) -> Result<(u32, Vec<(String, u32)>)> {
-    let (header, step) = if is_set8 { (8, 8) } else { (4, 4) };
-    // Unresolved sets have no count, and symbols of old assembly no size: take the room there is for the members.
-    let room = if symbol.size != 0 {
-        symbol.size.saturating_sub(header) / step
-    } else {
-        image.uint_at(symbol.address, 4)?
-    };
-    let room = room.min(section_end.saturating_sub(symbol.address) / step);
-    let mut flags = if is_set8 { SET_8 } else { 0 };
-    if is_set8 && image.uint_at(symbol.address + 4, 4)? & SET8_KFUNCS != 0 {
-        flags |= SET_KFUNCS;
-    }
-    let mut members = Vec::with_capacity(room as usize);
-    for index in 0..room {
-        let place = symbol.address + header + index * step;
-        let id = image.uint_at(place, 4)? as u32;
-        let member_flags = if is_set8 { image.uint_at(place + 4, 4)? as u32 } else { 0 };
-        let name = if btf_types > 1 {
-            let known = Some(id).filter(|&id| id != 0 && id < btf_types);
-            known.and_then(|id| types.get(TypeId(id))).map(|ty| ty.name().to_owned())
+    /// Members that the section has room for. Sets do not overlap, but damaged symbols may.
+    members_left: u64,
+    text_left: usize,
+}
+
+impl Reader<'_, '_, '_> {
+    /// Flags and members of the set at a symbol.
+    fn set(
+        &mut self,
+        symbol: &Symbol<'_>,
+        is_set8: bool,
+        notes: &mut Notes,
+    ) -> Result<(u32, Vec<(String, u32)>)> {
+        let (header, step) = if is_set8 { (8, 8) } else { (4, 4) };
+        // Unresolved sets have no count, and symbols of old assembly no size: take the room there is for the members.
+        let room = if symbol.size != 0 {
+            symbol.size.saturating_sub(header) / step
         } else {
-            member_name(image, place)
+            self.image.uint_at(symbol.address, 4)?
         };
-        match name.filter(|name| !name.is_empty()) {
-            Some(name) => members.push((name, member_flags)),
-            // `resolve_btfids` warns and leaves the id 0: the function is not in BTF, so the set does not
-            // work for it and the kernel behaves as if it were not there.
-            None if id == 0 => notes.skipped(
-                "btf-id-unresolved",
-                || "a set names a function that is not in BTF".into(),
-                || format!("set `{}` at {place:#x}", symbol.text()),
-            ),
-            None => notes.lost(
-                "btf-id-unknown",
-                || "a set holds an id that is not in BTF".into(),
-                || format!("id {id} at {place:#x}"),
-            ),
+        let room = room.min(self.section_end.saturating_sub(symbol.address) / step);
+        self.members_left = self.members_left.checked_sub(room).ok_or_else(|| overlap(symbol))?;
+        let mut flags = if is_set8 { SET_8 } else { 0 };
+        if is_set8 && self.image.uint_at(symbol.address + 4, 4)? & SET8_KFUNCS != 0 {
+            flags |= SET_KFUNCS;
+        }
+        let mut members = Vec::with_capacity(room as usize);
+        for index in 0..room {
+            let place = symbol.address + header + index * step;
+            let id = self.image.uint_at(place, 4)? as u32;
+            let member_flags = if is_set8 { self.image.uint_at(place + 4, 4)? as u32 } else { 0 };
+            match self.member(id, place).filter(|name| !name.is_empty()) {
+                Some(name) => {
+                    self.text_left = self.text_left.checked_sub(name.len()).ok_or_else(|| overlap(symbol))?;
+                    members.push((name, member_flags));
+                }
+                // `resolve_btfids` warns and leaves the id 0: the function is not in BTF, so the set does not
+                // work for it and the kernel behaves as if it were not there.
+                None if id == 0 => notes.skipped(
+                    "btf-id-unresolved",
+                    || "a set names a function that is not in BTF".into(),
+                    || format!("set `{}` at {place:#x}", symbol.text()),
+                ),
+                None => notes.lost(
+                    "btf-id-unknown",
+                    || "a set holds an id that is not in BTF".into(),
+                    || format!("id {id} at {place:#x}"),
+                ),
+            }
+        }
+        Ok((flags, members))
+    }
+
+    /// The name of a member: of the type with its id, or, where there is no BTF, of the symbol at its place.
+    fn member(&self, id: u32, place: u64) -> Option<String> {
+        if self.btf_types > 1 {
+            let known = Some(id).filter(|&id| id != 0 && id < self.btf_types)?;
+            self.types.get(TypeId(known)).map(|ty| ty.name().to_owned())
+        } else {
+            member_name(self.image, place)
         }
     }
-    Ok((flags, members))
+}
+
+fn overlap(symbol: &Symbol<'_>) -> Error {
+    let at = format!("`{}`", symbol.text());
+    Error::malformed("image", at, "the sets have more members than `.BTF_ids` has room for")
 }
 
 /// The name in the symbol `__BTF_ID__func__NAME__NUMBER` on a member.

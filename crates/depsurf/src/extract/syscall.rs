@@ -15,7 +15,7 @@ use crate::surface::record::{self, SYSCALL_HAS_ARGS, SYSCALL_UNIMPLEMENTED};
 use crate::surface::types::Types;
 
 use super::dispatch;
-use super::layout::Layout;
+use super::layout::{Layout, Place, Texts};
 
 /// The name of entries that no system call has.
 const UNUSED: &str = "ni_syscall";
@@ -182,22 +182,23 @@ fn read_metadata(
             "there is no `__start_syscalls_metadata`: the kernel was built without system call tracing",
         ));
     };
+    let texts = Texts::new(image);
     let layout = Layout::of(types, "syscall_metadata")?;
     let name = layout.place("name", image)?;
     let count = layout.place("nb_args", image)?;
     let (arg_types, arg_names) = (layout.place("types", image)?, layout.place("args", image)?);
     for address in image.pointers(list)? {
         let read = || -> Result<_> {
-            let name = text(image, name.read(image, address)?)?;
+            let name = texts.at(name.read(image, address)?)?;
             let count = count.read(image, address)?;
             if count > MAX_ARGS {
                 let what = format!("{count} arguments are more than {MAX_ARGS}");
                 return Err(Error::malformed("image", format!("metadata of `{name}`"), what));
             }
-            let strings = |place: super::layout::Place| -> Result<Vec<String>> {
+            let strings = |place: Place| -> Result<Vec<String>> {
                 let start = place.read(image, address)?;
                 let end = start.saturating_add(count * u64::from(image.address_size()));
-                image.pointers(start..end)?.into_iter().map(|at| text(image, at)).collect()
+                image.pointers(start..end)?.into_iter().map(|at| texts.at(at)).collect()
             };
             let pairs = strings(arg_types)?.into_iter().zip(strings(arg_names)?).collect();
             Ok((name, pairs))
@@ -215,10 +216,6 @@ fn read_metadata(
         }
     }
     Ok(Evidence::known("__start_syscalls_metadata"))
-}
-
-fn text(image: &Image<'_>, address: u64) -> Result<String> {
-    Ok(String::from_utf8_lossy(image.c_string_at(address)?).into_owned())
 }
 
 impl Syscalls {

@@ -570,3 +570,33 @@ fn wrong_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn tables_that_point_into_one_string_again_and_again_are_limited() {
+    let mut elf = Elf::new(Machine::X86_64, Target::LE64);
+    let mut text = vec![b'x'; 1 << 20];
+    *text.last_mut().unwrap() = 0;
+    elf.section(Section::rodata(".rodata", 0x1000, *b"Linux version 6.1.0\0"))
+        .section(Section::rodata(".text.long", 0x10_0000, text))
+        .symbol(Symbol::object("linux_banner", 0x1000, 0));
+    let bytes = elf.build();
+    let image = Image::parse(&bytes).unwrap();
+    let texts = super::layout::Texts::new(&image);
+    let error = (0..100).find_map(|at| texts.at(0x10_0000 + at).err()).expect("a limit").to_string();
+    assert!(error.contains("exceeds the limit of 33554432 bytes"), "{error}");
+    assert_eq!(texts.at(0).unwrap(), "");
+}
+
+#[test]
+fn sets_that_overlap_are_refused() {
+    let mut elf = Kernel::sample(Machine::X86_64, Target::LE64).build().elf;
+    let bytes = elf.build();
+    let section = Image::parse(&bytes).unwrap().section(".BTF_ids").unwrap().addresses();
+    for number in 0..4 {
+        let size = section.end - section.start;
+        elf.symbol(Symbol::notype(format!("__BTF_ID__set__over{number}"), section.start).size(size));
+    }
+    let (surface, notes) = surface_of(&elf.build());
+    assert!(notes.iter().any(|note| note.id == "btf-id-set" && note.lossy), "{notes:?}");
+    assert!(surface.sets().len() < 8);
+}

@@ -14,7 +14,7 @@ use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{self, NONE, TRACEPOINT_EVENT, TRACEPOINT_RAW};
 use crate::surface::types::{TypeId, TypeKind, Types};
 
-use super::layout::Layout;
+use super::layout::{Layout, Place, Texts};
 
 /// What the names of functions that fill trace events start with; the class follows.
 pub const PROBE_PREFIX: &str = "trace_event_raw_event_";
@@ -43,7 +43,8 @@ struct Tracepoint {
 
 /// Reads both lists. One that cannot be read is unknown, and a note; an entry that cannot be read is a note.
 pub fn read(image: &Image<'_>, types: Types<'_>, notes: &mut Notes) -> Tracepoints {
-    let mut found = Found { image, types, list: Vec::new(), by_tracepoint: HashMap::new() };
+    let mut found =
+        Found { image, texts: Texts::new(image), types, list: Vec::new(), by_tracepoint: HashMap::new() };
     let known = |what: &str, result: Result<Evidence>, notes: &mut Notes| {
         result.unwrap_or_else(|error| {
             notes.lost("tracepoint-list", || format!("cannot read {what}: {error}"), || what.to_owned());
@@ -65,6 +66,7 @@ pub fn read(image: &Image<'_>, types: Types<'_>, notes: &mut Notes) -> Tracepoin
 
 struct Found<'a, 'i, 't> {
     image: &'a Image<'i>,
+    texts: Texts<'a, 'i>,
     types: Types<'t>,
     list: Vec<Tracepoint>,
     /// Index in `list` by the address of the `struct tracepoint`.
@@ -113,8 +115,8 @@ impl Found<'_, '_, '_> {
         let record = format!("trace_event_raw_{class}");
         let function = format!("{PROBE_PREFIX}{class}");
         let event = Tracepoint {
-            system: text(image, call.system.read(image, class_address)?)?,
-            format: text(image, call.format.read(image, address)?)?,
+            system: self.texts.at(call.system.read(image, class_address)?)?,
+            format: self.texts.at(call.format.read(image, address)?)?,
             record: self.types.find(TypeKind::Struct, &record).map(|ty| ty.id()),
             prototype: self.types.find(TypeKind::Func, &function).and_then(|function| function.target_id()),
             flags: TRACEPOINT_EVENT,
@@ -180,17 +182,17 @@ impl Found<'_, '_, '_> {
             return Ok(name);
         }
         let name = Layout::of(self.types, "tracepoint")?.place("name", self.image)?;
-        text(self.image, name.read(self.image, address)?)
+        self.texts.at(name.read(self.image, address)?)
     }
 }
 
 /// The parts of `struct trace_event_call` and `struct trace_event_class` that are read.
 struct CallLayout {
-    class: super::layout::Place,
-    tracepoint: super::layout::Place,
-    format: super::layout::Place,
-    flags: super::layout::Place,
-    system: super::layout::Place,
+    class: Place,
+    tracepoint: Place,
+    format: Place,
+    flags: Place,
+    system: Place,
     ignore_enable: u64,
     is_tracepoint: u64,
 }
@@ -229,14 +231,6 @@ fn named(image: &Image<'_>, address: u64, prefix: &str) -> Option<String> {
         let name = symbol.name.strip_prefix(prefix.as_bytes())?;
         std::str::from_utf8(name).ok().map(str::to_owned)
     })
-}
-
-/// The string at an address; none at address 0.
-fn text(image: &Image<'_>, address: u64) -> Result<String> {
-    if address == 0 {
-        return Ok(String::new());
-    }
-    Ok(String::from_utf8_lossy(image.c_string_at(address)?).into_owned())
 }
 
 impl Tracepoints {

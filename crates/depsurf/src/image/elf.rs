@@ -93,10 +93,12 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
     let table = header.sections(endian, bytes).map_err(malformed("the section headers"))?;
 
     let mut sections = Vec::with_capacity(headers.len());
+    let mut names = NameBudget::new(bytes.len());
     for (index, section) in headers.iter().enumerate() {
         let name = table
             .section_name(endian, section)
             .map_err(|error| Error::malformed("ELF", format!("section {index}"), error.to_string()))?;
+        names.take(name)?;
         sections.push(Section {
             name,
             address: section.sh_addr(endian).into(),
@@ -114,6 +116,8 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
             file.section_bytes(section)?;
         }
     }
+    let strings = sections.get(symtab.string_section().0).map_or(0, |section| section.size);
+    let mut names = NameBudget::new(strings as usize);
     let mut symbols = Vec::with_capacity(symtab.len());
     for (index, symbol) in symtab.symbols().iter().enumerate() {
         let at = |error: object::read::Error| {
@@ -123,6 +127,7 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
         let shndx = symbol.st_shndx(endian);
         let name =
             if symbol.st_name(endian) == 0 { b"" } else { symtab.symbol_name(endian, symbol).map_err(at)? };
+        names.take(name)?;
         symbols.push(Symbol {
             name,
             address: symbol.st_value(endian).into(),
@@ -134,6 +139,26 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
         });
     }
     Ok(Tables { file, machine, sections, symbols })
+}
+
+/// Bytes that the names of a table may have together. Linkers let names share their ends, so that they are longer than
+/// the table of strings, by up to a third in a real kernel; a damaged file could share it with every symbol.
+struct NameBudget {
+    left: usize,
+}
+
+impl NameBudget {
+    fn new(strings: usize) -> Self {
+        Self { left: strings.saturating_mul(4).saturating_add(1 << 16) }
+    }
+
+    fn take(&mut self, name: &[u8]) -> Result<()> {
+        match self.left.checked_sub(name.len()) {
+            Some(left) => self.left = left,
+            None => return Err(Error::malformed("ELF", "names", "they overlap beyond reason")),
+        }
+        Ok(())
+    }
 }
 
 /// Refuses a section that reaches behind the end of the file.

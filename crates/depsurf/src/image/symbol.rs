@@ -10,6 +10,10 @@ use object::elf::{STB_LOCAL, STT_FILE, STT_FUNC, STT_GNU_IFUNC, STT_OBJECT, STT_
 
 use super::Image;
 
+/// Symbols that share a name, or an address, and are looked at: some hundred in a real kernel (weak aliases of
+/// `sys_ni_syscall`), but mapping symbols like `$x`, which nobody asks for, and what a damaged file may hold.
+const MAX_SHARED: usize = 4096;
+
 /// A symbol of `.symtab`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symbol<'a> {
@@ -169,7 +173,7 @@ impl<'a> Image<'a> {
         &self.symbols.symbols
     }
 
-    /// All symbols of a name with their indices, in the order of `.symtab`.
+    /// The symbols of a name with their indices, in the order of `.symtab`; at most 4096.
     pub fn symbols_named(&self, name: &str) -> impl Iterator<Item = (u32, &Symbol<'a>)> {
         let table = &self.symbols;
         let mut at = table.head(name.as_bytes());
@@ -178,6 +182,7 @@ impl<'a> Image<'a> {
             at = Some(table.next[index as usize]).filter(|&next| next != index);
             Some((index, &table.symbols[index as usize]))
         })
+        .take(MAX_SHARED)
     }
 
     /// The symbol of a name: the first global or weak one, else the first.
@@ -208,10 +213,10 @@ impl<'a> Image<'a> {
         self.symbols.by_address()
     }
 
-    /// The symbols at exactly an address, in the order of `.symtab`.
+    /// The symbols at exactly an address, in the order of `.symtab`; at most 4096.
     pub fn symbols_at(&self, address: u64) -> impl Iterator<Item = (u32, &Symbol<'a>)> {
         let found = self.symbols.by_address().within(&(address..address.saturating_add(1)));
-        found.iter().map(|&index| (index, &self.symbols()[index as usize]))
+        found.iter().take(MAX_SHARED).map(|&index| (index, &self.symbols()[index as usize]))
     }
 
     /// The end of a symbol: by its size, or, where assembly gives none, the next symbol's address or the end of

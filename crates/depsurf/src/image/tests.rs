@@ -277,3 +277,15 @@ fn header_fields_that_lie_are_errors() {
     let long = Section::debug(".debug_info", [0; 4]).claim_size(1 << 50);
     assert!(error(good.clone().section(long)).starts_with("truncated: section 8"));
 }
+
+/// Many names that share one long string would cost the square of the file's size.
+#[test]
+fn names_that_overlap_beyond_reason_are_refused() {
+    let mut elf = kernel(Machine::X86_64, Target::LE64, false);
+    elf.symbol(Symbol::func("x".repeat(100_000), TEXT, 1));
+    assert!(Image::parse(&elf.build()).is_ok());
+    for index in 0..1000 {
+        elf.symbol(Symbol::func("y", TEXT, 1).claim_name(1000 + index));
+    }
+    assert_eq!(error_of(&elf.build()), "malformed ELF at names: they overlap beyond reason");
+}
