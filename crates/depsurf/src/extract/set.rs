@@ -139,14 +139,14 @@ impl Reader<'_, '_, '_> {
         let room = room.min(self.section_end.saturating_sub(symbol.address) / step);
         self.members_left = self.members_left.checked_sub(room).ok_or_else(|| overlap(symbol))?;
         let mut flags = if is_set8 { SET_8 } else { 0 };
-        if is_set8 && self.image.uint_at(symbol.address + 4, 4)? & SET8_KFUNCS != 0 {
+        if is_set8 && self.image.uint_at(symbol.address.saturating_add(4), 4)? & SET8_KFUNCS != 0 {
             flags |= SET_KFUNCS;
         }
         let mut members = Vec::with_capacity(room as usize);
         for index in 0..room {
-            let place = symbol.address + header + index * step;
+            let place = symbol.address.saturating_add(header + index * step);
             let id = self.image.uint_at(place, 4)? as u32;
-            let member_flags = if is_set8 { self.image.uint_at(place + 4, 4)? as u32 } else { 0 };
+            let member_flags = if is_set8 { self.image.uint_at(place.saturating_add(4), 4)? as u32 } else { 0 };
             match self.member(id, place).filter(|name| !name.is_empty()) {
                 Some(name) => {
                     self.text_left = self.text_left.checked_sub(name.len()).ok_or_else(|| overlap(symbol))?;

@@ -99,7 +99,7 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
             .section_name(endian, section)
             .map_err(|error| Error::malformed("ELF", format!("section {index}"), error.to_string()))?;
         names.take(name)?;
-        sections.push(Section {
+        let section = Section {
             name,
             address: section.sh_addr(endian).into(),
             offset: section.sh_offset(endian).into(),
@@ -107,7 +107,12 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
             kind: section.sh_type(endian).0,
             flags: section.sh_flags(endian).0,
             link: section.sh_link(endian),
-        });
+        };
+        if section.is_allocated() && section.address.checked_add(section.size).is_none() {
+            let what = "it reaches behind the end of the address space";
+            return Err(Error::malformed("ELF", format!("section `{}`", section.display_name()), what));
+        }
+        sections.push(section);
     }
 
     let symtab = table.symbols(endian, bytes, elf::SHT_SYMTAB).map_err(malformed("section `.symtab`"))?;
