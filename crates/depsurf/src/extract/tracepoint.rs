@@ -138,8 +138,12 @@ impl Found<'_, '_, '_> {
         let args = layout.place("num_args", self.image)?;
         // Since Linux 9df1c28bb752 ("bpf: add writable context for raw tracepoints") (in v5.2).
         let writable = layout.place("writable_size", self.image).ok();
+        if !maps.is_empty() {
+            // Symbols may be anywhere; what lies in one section has an end.
+            self.image.bytes_at(maps.start, maps.end - maps.start)?;
+        }
         let mut address = maps.start;
-        while address + layout.size <= maps.end && layout.size != 0 {
+        while maps.end - address >= layout.size && layout.size != 0 {
             let read = || -> Result<_> {
                 let writable = writable.map_or(Ok(0), |place| place.read(self.image, address))?;
                 Ok((tracepoint.read(self.image, address)?, args.read(self.image, address)?, writable))
