@@ -1,17 +1,20 @@
 //! What hostile input once did, so that it does not do it again. Found by the targets in `fuzz`, and by reading
 //! the code that they had reached; docs/fuzz.md has the list.
 
-use depsurf::dwarf;
 use depsurf::extract::types::TypeMapper;
+use depsurf::extract::{self, Options};
 use depsurf::note::Notes;
 use depsurf::progress::Silent;
 use depsurf::surface::strings::Strings;
 use depsurf::surface::types::TypeTable;
-use depsurf::surface::{TypeKind, c};
+use depsurf::surface::{Fact, Surface, TypeKind, c};
+use depsurf::{dwarf, source};
 use testkit::Target;
 use testkit::dwarf::{
     DW_ATE_signed, Dwarf, Unit, array, base_type, enumeration, member, structure, subroutine_type,
 };
+use testkit::elf::{Elf, Machine, Section, Symbol};
+use testkit::kernel::Kernel;
 
 /// Two structs of one name, whose members lead to prototypes that each name the next one twice.
 ///
@@ -61,4 +64,40 @@ fn members_of_what_has_none_are_ignored() {
     assert_eq!(kind.enumerators().map(|value| value.name).collect::<Vec<_>>(), ["ONE"]);
     let top = types.find(TypeKind::Struct, "top").unwrap();
     assert_eq!(c::structure(top), "struct top {\n    int call(int);\n    int list[4];\n};");
+}
+
+/// The ready-made kernel, changed; what is extracted from it.
+fn extracted(change: impl FnOnce(&mut Elf)) -> depsurf::Result<Surface> {
+    let mut image = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    change(&mut image.elf);
+    let kernel = source::open_bytes("vmlinux", &image.bytes(), &Silent)?;
+    Surface::from_bytes(extract::surface(&kernel, &Options::default(), &Silent)?.bytes)
+}
+
+/// The table was walked up to its end symbol, one note per record, wherever that symbol was.
+#[test]
+fn a_table_that_ends_nowhere_near_its_start_is_not_walked() {
+    let surface = extracted(|elf| {
+        elf.remove_symbol("__stop__bpf_raw_tp").symbol(Symbol::notype("__stop__bpf_raw_tp", u64::MAX));
+    });
+    let surface = surface.unwrap();
+    let reason = surface.meta().unknown_because(Fact::RawTracepoints);
+    assert!(reason.is_some_and(|reason| reason.contains("reach behind section")), "{reason:?}");
+}
+
+/// Addresses behind the end of the address space were added up.
+#[test]
+fn the_end_of_the_address_space_is_an_end() {
+    let error = extracted(|elf| {
+        elf.section(Section::rodata(".wraps", u64::MAX - 7, vec![0; 64]));
+    });
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error, "malformed ELF at section `.wraps`: it reaches behind the end of the address space");
+
+    let last = u64::MAX - 3;
+    let surface = extracted(|elf| {
+        elf.remove(".BTF_ids").section(Section::rodata(".BTF_ids", last, vec![0; 3]));
+        elf.symbol(Symbol::object("__BTF_ID__set8__last", last, 64));
+    });
+    assert_eq!(surface.unwrap().sets().count(), 0);
 }

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use hashbrown::HashMap;
+
 use crate::error::Result;
 use crate::image::{ByAddress, Image, Symbol};
 use crate::note::Notes;
@@ -148,6 +150,8 @@ impl<'i> Reader<'_, 'i> {
     /// Code that the compiler derived from a blacklisted function, such as `NAME.cold`.
     fn blacklist_derived(&mut self) {
         const REFUSED: u32 = ATTACH_BLACKLIST | ATTACH_KPROBES_TEXT | ATTACH_NOINSTR | ATTACH_ENTRY;
+        // Many clones of one name, with many symbols of that name, would take the product of both.
+        let mut first_of: HashMap<&str, Option<u32>> = HashMap::new();
         for index in 0..self.bits.len() {
             let symbol = &self.image.symbols()[index];
             if !symbol.is_function() || self.bits[index] & REFUSED != 0 || !symbol.name.contains(&b'.') {
@@ -158,12 +162,11 @@ impl<'i> Reader<'_, 'i> {
                 continue;
             }
             // The kernel takes the first of several in its own symbol table, which is sorted by address.
-            let first = self
-                .image
-                .symbols_named(base)
-                .filter(|(_, base)| base.is_located())
-                .min_by_key(|(_, base)| base.address);
-            if first.is_some_and(|(base, _)| self.bits[base as usize] & REFUSED != 0) {
+            let first = *first_of.entry(base).or_insert_with(|| {
+                let named = self.image.symbols_named(base).filter(|(_, base)| base.is_located());
+                named.min_by_key(|(_, base)| base.address).map(|(index, _)| index)
+            });
+            if first.is_some_and(|base| self.bits[base as usize] & REFUSED != 0) {
                 self.bits[index] |= ATTACH_BLACKLIST;
             }
         }

@@ -146,7 +146,8 @@ impl Reader<'_, '_, '_> {
         for index in 0..room {
             let place = symbol.address.saturating_add(header + index * step);
             let id = self.image.uint_at(place, 4)? as u32;
-            let member_flags = if is_set8 { self.image.uint_at(place.saturating_add(4), 4)? as u32 } else { 0 };
+            let member_flags =
+                if is_set8 { self.image.uint_at(place.saturating_add(4), 4)? as u32 } else { 0 };
             match self.member(id, place).filter(|name| !name.is_empty()) {
                 Some(name) => {
                     self.text_left = self.text_left.checked_sub(name.len()).ok_or_else(|| overlap(symbol))?;
