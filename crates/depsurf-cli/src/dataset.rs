@@ -10,6 +10,7 @@ use depsurf::{Error, Result};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::args::Global;
+use crate::progress::Bar;
 use crate::starter;
 use crate::terminal::Terminal;
 
@@ -103,7 +104,10 @@ fn bad_glob(glob: &str, error: &globset::Error) -> Error {
 /// # Errors
 /// When there is none.
 pub fn open(dataset: &Dataset, wanted: &Wanted, terminal: &Terminal) -> Result<(Vec<Surface>, bool)> {
-    let opened = dataset.surfaces(|kernel| wanted.has(kernel))?;
+    let progress = Bar::new(terminal);
+    let opened = dataset.surfaces(|kernel| wanted.has(kernel), &progress);
+    progress.finish();
+    let opened = opened?;
     let damaged = tell(opened.problems, terminal);
     if opened.surfaces.is_empty() && !damaged {
         return Err(nothing(dataset, wanted));

@@ -2,6 +2,7 @@
 //!
 //! Nothing is drawn in the first second, and nothing at all when standard error is not a terminal.
 
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ struct State {
     step: Option<(String, Instant)>,
     /// Lines that were due before anything was drawn.
     held_back: Vec<String>,
+    /// Whether a thread shall be started that begins to draw.
+    draw: bool,
     visible: bool,
     finished: bool,
 }
@@ -44,11 +47,17 @@ impl Bar {
             begun: Instant::now(),
             step: None,
             held_back: Vec::new(),
+            draw: terminal.shows_progress(),
             visible: false,
             finished: false,
         }));
-        if terminal.shows_progress() {
-            let (bar, state) = (bar.clone(), Arc::clone(&state));
+        Self { bar, state }
+    }
+
+    /// Begins to draw after a while; from the first step on, because most commands have none.
+    fn draw_soon(&self, state: &mut State) {
+        if mem::take(&mut state.draw) {
+            let (bar, state) = (self.bar.clone(), Arc::clone(&self.state));
             thread::spawn(move || {
                 thread::sleep(PATIENCE);
                 let mut state = lock(&state);
@@ -57,7 +66,6 @@ impl Bar {
                 }
             });
         }
-        Self { bar, state }
     }
 
     /// Says which kernel comes next; its steps follow.
@@ -111,6 +119,7 @@ impl State {
 impl Progress for Bar {
     fn step(&self, name: &str, total: Option<u64>) {
         let mut state = lock(&self.state);
+        self.draw_soon(&mut state);
         state.end_step(&self.bar);
         state.step = Some((name.to_owned(), Instant::now()));
         let template = match total {

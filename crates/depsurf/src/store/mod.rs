@@ -10,19 +10,25 @@
 //! `KERNEL` is what [`KernelId`] prints. Where a kernel has both forms the mapped one counts. A file that
 //! cannot be read is a [`Problem`] of that file and does not keep the others from being used.
 
+mod cache;
 mod column;
 pub mod pack;
 mod predict;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
+use self::pack::Original;
 use crate::error::{Error, Result};
 use crate::kernel::KernelId;
+use crate::progress::Progress;
 use crate::surface::Surface;
 
 /// Extension of surface files.
@@ -189,13 +195,8 @@ impl Dataset {
     pub fn surface(&self, entry: &Entry) -> Result<Surface> {
         let opened = match &entry.bytes {
             Bytes::File(path) => map(path),
-            Bytes::Packed(path) => {
-                fs::read(path).map_err(|error| Error::io("cannot read", path, error)).and_then(|packed| {
-                    self.expand(&entry.kernel, &packed).map_err(|error| error.at(path.display().to_string()))
-                })
-            }
-            Bytes::Embedded(packed) => {
-                self.expand(&entry.kernel, packed).map_err(|error| error.at(entry.kernel.to_string()))
+            Bytes::Packed(_) | Bytes::Embedded(_) => {
+                self.expand(entry).map_err(|error| error.at(entry.place()))
             }
         };
         let surface = opened?;
@@ -208,19 +209,32 @@ impl Dataset {
         Ok(surface)
     }
 
-    /// Opens the kernels that `wanted` chooses.
+    /// Opens the kernels that `wanted` chooses; expands those that are packed.
     ///
     /// # Errors
     /// When the directory cannot be read. What is wrong with single files is in [`Opened::problems`].
-    pub fn surfaces(&self, wanted: impl Fn(&KernelId) -> bool) -> Result<Opened> {
-        let listing = self.list()?;
-        let mut opened = Opened { surfaces: Vec::new(), problems: listing.problems };
-        for entry in listing.entries.iter().filter(|entry| wanted(&entry.kernel)) {
-            match self.surface(entry) {
+    pub fn surfaces(&self, wanted: impl Fn(&KernelId) -> bool, progress: &dyn Progress) -> Result<Opened> {
+        let Listing { mut entries, problems } = self.list()?;
+        entries.retain(|entry| wanted(&entry.kernel));
+        let to_expand = entries.iter().filter(|entry| entry.packed && self.find_expanded(entry).is_none());
+        let results: Vec<Result<Surface>> = match to_expand.count() {
+            // Not worth the threads: a few microseconds each.
+            0 => entries.iter().map(|entry| self.surface(entry)).collect(),
+            count => {
+                progress.step("expand packed surfaces", Some(count as u64));
+                let open = |entry: &Entry| {
+                    let surface = self.surface(entry);
+                    progress.advance(u64::from(entry.packed));
+                    surface
+                };
+                entries.par_iter().map(open).collect()
+            }
+        };
+        let mut opened = Opened { surfaces: Vec::new(), problems };
+        for (entry, result) in entries.into_iter().zip(results) {
+            match result {
                 Ok(surface) => opened.surfaces.push(surface),
-                Err(error) => {
-                    opened.problems.push(Problem { kernel: Some(entry.kernel.clone()), error });
-                }
+                Err(error) => opened.problems.push(Problem { kernel: Some(entry.kernel), error }),
             }
         }
         Ok(opened)
@@ -280,29 +294,27 @@ impl Dataset {
         })
     }
 
-    /// The surface of a packed one: from the cache, else expanded, and then kept in the cache.
-    fn expand(&self, kernel: &KernelId, packed: &[u8]) -> Result<Surface> {
-        let original = pack::Original::read(packed)?;
-        let Some(cache) = &self.cache else { return Surface::from_bytes(pack::unpack(packed)?) };
-        // The checksum in the name makes a kernel that was packed again another file.
-        let path = cache.join(format!("{kernel}-{:016x}.{SURFACE_EXTENSION}", original.checksum));
-        if fs::metadata(&path).is_ok_and(|found| found.len() == original.len) {
-            // A damaged cache is no reason to fail: it is written again.
-            if let Ok(surface) = map(&path) {
+    /// The surface of a packed one, where the cache has it.
+    fn find_expanded(&self, entry: &Entry) -> Option<Surface> {
+        let original = Original::read(&entry.packed_head().ok()?).ok()?;
+        cache::find(&cache::place(self.cache.as_deref()?, &entry.kernel, &original), &original)
+    }
+
+    /// The surface of a packed one: from the cache, else expanded, and then kept there.
+    fn expand(&self, entry: &Entry) -> Result<Surface> {
+        if let Some(surface) = self.find_expanded(entry) {
+            return Ok(surface);
+        }
+        let packed = entry.packed_bytes()?;
+        let bytes = pack::unpack(&packed)?;
+        if let Some(directory) = &self.cache {
+            let place = cache::place(directory, &entry.kernel, &Original::read(&packed)?);
+            // Where there is no place to keep it, memory does.
+            if let Ok(surface) = cache::keep(&place, &entry.kernel, &bytes) {
                 return Ok(surface);
             }
         }
-        let bytes = pack::unpack(packed)?;
-        let kept = fs::create_dir_all(cache)
-            .map_err(|error| Error::io("cannot make the cache", cache, error))
-            .and_then(|()| {
-                write::remove_abandoned(cache);
-                write::replace(&path, &bytes)
-            });
-        match kept.and_then(|()| map(&path)) {
-            Ok(surface) => Ok(surface),
-            Err(_) => Surface::from_bytes(bytes),
-        }
+        Surface::from_bytes(bytes)
     }
 }
 
@@ -313,6 +325,32 @@ impl Entry {
         match &self.bytes {
             Bytes::File(path) | Bytes::Packed(path) => Some(path),
             Bytes::Embedded(_) => None,
+        }
+    }
+
+    /// What to call it in messages.
+    fn place(&self) -> String {
+        self.path().map_or_else(|| self.kernel.to_string(), |path| path.display().to_string())
+    }
+
+    /// As much of a packed surface as [`Original::read`] needs.
+    fn packed_head(&self) -> Result<Cow<'static, [u8]>> {
+        let Bytes::Packed(path) = &self.bytes else { return self.packed_bytes() };
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(pack::HEADER_LEN).read_to_end(&mut head));
+        read.map_err(|error| Error::io("cannot read", path, error))?;
+        Ok(head.into())
+    }
+
+    /// All of a packed surface; nothing of one that is not packed.
+    fn packed_bytes(&self) -> Result<Cow<'static, [u8]>> {
+        match &self.bytes {
+            Bytes::Embedded(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Packed(path) => match fs::read(path) {
+                Ok(bytes) => Ok(bytes.into()),
+                Err(error) => Err(Error::io("cannot read", path, error)),
+            },
+            Bytes::File(_) => Ok(Cow::default()),
         }
     }
 }

@@ -78,6 +78,9 @@ struct Stream {
     packed: U64,
 }
 
+/// Bytes of the header, which is all that [`Original::read`] needs.
+pub const HEADER_LEN: u64 = size_of::<Header>() as u64;
+
 /// The surface that a packed one was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Original {

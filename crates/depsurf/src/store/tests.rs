@@ -6,6 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::progress::Silent;
 use crate::surface::build::Parts;
 use crate::surface::meta::Meta;
 use crate::surface::record;
@@ -137,15 +138,15 @@ fn adds_replaces_lists_and_removes() {
     let path = dataset.add(&Surface::from_bytes(parts(A, 30).encode()).unwrap()).unwrap();
     assert_eq!(path.file_name().unwrap(), "6.1.176-50-cloud-amd64.surface");
 
-    let opened = dataset.surfaces(|_| true).unwrap();
+    let opened = dataset.surfaces(|_| true, &Silent).unwrap();
     assert_eq!(kernels(&opened), [B, A]);
     assert_eq!(opened.surfaces[1].functions().len(), 30);
     assert!(opened.problems.is_empty());
-    assert_eq!(kernels(&dataset.surfaces(|kernel| kernel.version.major == 5).unwrap()), [B]);
+    assert_eq!(kernels(&dataset.surfaces(|kernel| kernel.version.major == 5, &Silent).unwrap()), [B]);
 
     assert!(dataset.remove(&kernel(A)).unwrap());
     assert!(!dataset.remove(&kernel(A)).unwrap());
-    assert_eq!(kernels(&dataset.surfaces(|_| true).unwrap()), [B]);
+    assert_eq!(kernels(&dataset.surfaces(|_| true, &Silent).unwrap()), [B]);
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn a_replaced_surface_stays_readable_for_those_who_have_it() {
     let directory = TempDir::new().unwrap();
     let dataset = Dataset::open(directory.path()).unwrap();
     dataset.add(&surface(A)).unwrap();
-    let old = dataset.surfaces(|_| true).unwrap();
+    let old = dataset.surfaces(|_| true, &Silent).unwrap();
     dataset.add(&Surface::from_bytes(parts(A, 40).encode()).unwrap()).unwrap();
     dataset.remove(&kernel(A)).unwrap();
     old.surfaces[0].verify().unwrap();
@@ -197,7 +198,7 @@ fn writers_at_once_do_no_harm() {
         }
         // A reader sees whole surfaces all the time.
         for _ in 0..200 {
-            let opened = dataset.surfaces(|_| true).unwrap();
+            let opened = dataset.surfaces(|_| true, &Silent).unwrap();
             assert!(opened.problems.is_empty(), "{:?}", opened.problems);
             for surface in opened.surfaces {
                 surface.verify().unwrap();
@@ -227,7 +228,7 @@ fn one_bad_file_leaves_the_others_usable() {
     fs::write(at("nonsense.surface"), b"").unwrap();
     fs::create_dir(at("5.10.6-dir-amd64.surface")).unwrap();
 
-    let opened = dataset.surfaces(|_| true).unwrap();
+    let opened = dataset.surfaces(|_| true, &Silent).unwrap();
     assert_eq!(kernels(&opened), [A]);
     let told: Vec<String> = opened
         .problems
@@ -309,25 +310,38 @@ fn packed_kernels_are_expanded_once_into_the_cache() {
     assert!(dataset.list().unwrap().entries[0].packed);
 
     for _ in 0..2 {
-        let opened = dataset.surfaces(|_| true).unwrap();
+        let opened = dataset.surfaces(|_| true, &Silent).unwrap();
         assert_eq!(opened.surfaces[0].bytes(), surface(A).bytes());
         assert_eq!(names(&cache).len(), 1);
     }
     let expanded = cache.join(&names(&cache)[0]);
     let before = fs::metadata(&expanded).unwrap().modified().unwrap();
-    dataset.surfaces(|_| true).unwrap();
+    dataset.surfaces(|_| true, &Silent).unwrap();
     assert_eq!(fs::metadata(&expanded).unwrap().modified().unwrap(), before, "used, not written again");
+
+    // Another expansion of the kernel is kept for a while, what else is there for ever.
+    let set_age = |name: &str, days: u64| {
+        let file = File::create(cache.join(name)).unwrap();
+        let age = std::time::Duration::from_secs(days * 24 * 60 * 60);
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+    };
+    set_age(&format!("{A}-00000000000000ff.surface"), 40);
+    set_age(&format!("{A}-00000000000000fe.surface"), 20);
+    set_age(&format!("{B}-00000000000000fd.surface"), 40);
+    set_age(&format!("{A}-mine.surface"), 40);
 
     // A damaged cache repairs itself.
     fs::write(&expanded, b"rubbish").unwrap();
-    assert_eq!(dataset.surfaces(|_| true).unwrap().surfaces[0].bytes(), surface(A).bytes());
+    assert_eq!(dataset.surfaces(|_| true, &Silent).unwrap().surfaces[0].bytes(), surface(A).bytes());
+
+    assert_eq!(names(&cache).len(), 4, "only the oldest of that kernel went: {:?}", names(&cache));
 
     // The mapped form counts when both are there.
     dataset.add(&Surface::from_bytes(parts(A, 33).encode()).unwrap()).unwrap();
     let listing = dataset.list().unwrap();
     assert_eq!(listing.entries.len(), 1);
     assert!(!listing.entries[0].packed);
-    assert_eq!(dataset.surfaces(|_| true).unwrap().surfaces[0].functions().len(), 33);
+    assert_eq!(dataset.surfaces(|_| true, &Silent).unwrap().surfaces[0].functions().len(), 33);
     assert!(dataset.remove(&kernel(A)).unwrap());
     assert!(names(&home).is_empty());
 }
@@ -341,7 +355,7 @@ fn without_a_usable_cache_packed_kernels_are_expanded_in_memory() {
     let files: &'static [Embedded] = vec![Embedded { kernel: A, bytes: packed }].leak();
     for cache in [None, Some(file.join("below"))] {
         let dataset = Dataset::embedded(files).with_cache(cache);
-        assert_eq!(dataset.surfaces(|_| true).unwrap().surfaces[0].bytes(), surface(A).bytes());
+        assert_eq!(dataset.surfaces(|_| true, &Silent).unwrap().surfaces[0].bytes(), surface(A).bytes());
         assert!(dataset.add(&surface(B)).is_err());
     }
 }
@@ -355,7 +369,7 @@ fn two_hundred_kernels_open_fast() {
         fs::write(directory.path().join(format!("{name}.surface")), surface(&name).bytes()).unwrap();
     }
     let start = std::time::Instant::now();
-    assert_eq!(dataset.surfaces(|_| true).unwrap().surfaces.len(), 200);
+    assert_eq!(dataset.surfaces(|_| true, &Silent).unwrap().surfaces.len(), 200);
     // The budget is 20 ms; the limit leaves room for an unoptimised build on a busy machine.
     assert!(start.elapsed().as_millis() < 1000, "{:?}", start.elapsed());
 }
