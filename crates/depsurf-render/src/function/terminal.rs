@@ -141,11 +141,18 @@ fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
     let all_symbols = shelf.look().verbose || present.len() == 1;
     for (kernel, facts) in present {
         let label = shelf.label(*kernel);
-        let shown = if shelf.look().verbose { usize::MAX } else { INSTANCES_SHOWN };
+        let shown = match (shelf.look().verbose, copies(&facts.instances)) {
+            (true, _) => usize::MAX,
+            (false, None) => INSTANCES_SHOWN,
+            (false, Some(text)) => {
+                rows.add(*kernel, label, text, Tone::Plain);
+                0
+            }
+        };
         for instance in facts.instances.iter().take(shown) {
             rows.add(*kernel, label, place(instance, &facts.symbols), Tone::Plain);
         }
-        if let Some(more) = facts.instances.len().checked_sub(shown).filter(|more| *more > 0) {
+        if let Some(more) = facts.instances.len().checked_sub(shown).filter(|more| *more > 0 && shown > 0) {
             rows.add(*kernel, label, format!("and {more} more"), Tone::Dim);
         }
         let without_instance = facts.symbols.iter().filter(|symbol| {
@@ -157,6 +164,21 @@ fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
         }
     }
     rows.by_key()
+}
+
+/// Many instances of one declaration, as of a static function in a header, in a line.
+fn copies(instances: &[InstanceFacts<'_>]) -> Option<String> {
+    let declaration =
+        |instance: &InstanceFacts<'_>| Some((instance.decl_file?.to_owned(), instance.decl_line?));
+    let (file, line) = instances.first().and_then(declaration)?;
+    let one = instances.iter().all(|other| other.decl_file == Some(&file) && other.decl_line == Some(line));
+    let with_code = instances.iter().filter(|instance| instance.address.is_some()).count();
+    let code = match with_code {
+        0 => "no code of its own".into(),
+        count => format!("code of its own in {count}"),
+    };
+    (one && instances.len() > INSTANCES_SHOWN)
+        .then(|| format!("{file}:{line} in {} files, {code}", instances.len()))
 }
 
 /// An instance in a line: address, size, linkage, declaration.
