@@ -180,7 +180,8 @@ impl Coding {
                 words.map(|((&a, &b), (&c, &d))| u32::from_le_bytes([a, b, c, d])).collect()
             }
             Bytes::Varint => {
-                let mut words = Vec::with_capacity(count);
+                // A word takes a byte at least, so more are not there, whatever the count says.
+                let mut words = Vec::with_capacity(count.min(bytes.len()));
                 let mut rest = bytes.iter();
                 for _ in 0..count {
                     let mut word = 0u32;

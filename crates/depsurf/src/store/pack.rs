@@ -242,6 +242,8 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     let mut frames = Vec::with_capacity(count);
     // What all streams unpack to, so that many small lies are refused like a big one.
     let mut total = 0u64;
+    // While it is unpacked a field takes four bytes, however small it is.
+    let mut words = 0u64;
     let mut number = 0;
     let mut before = 0;
     for stream in table {
@@ -251,6 +253,9 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
             malformed("the stream table", format!("column {number} of section {before}, which has none such"))
         })?;
         total = total.saturating_add(stream.count.get().saturating_mul(size));
+        if stream.coding.get() != PLAIN {
+            words = words.saturating_add(stream.count.get().saturating_mul(4));
+        }
         let Some((frame, behind)) = rest.split_at_checked(stream.packed.get() as usize) else {
             let start = packed.len() - rest.len();
             return Err(cut("a stream", start.saturating_add(stream.packed.get() as usize)));
@@ -266,6 +271,12 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     }
     if total > header.len.get() {
         return Err(malformed("the stream table", "the streams are larger than the surface"));
+    }
+    if words > MAX_SURFACE {
+        return Err(Error::Limit {
+            what: format!("columns of {words} bytes"),
+            limit: format!("{MAX_SURFACE} bytes"),
+        });
     }
     let unpacked: Vec<Unpacked> =
         frames.into_par_iter().map(|(stream, frame)| decompress(stream, frame)).collect::<Result<_>>()?;
@@ -445,7 +456,7 @@ mod tests {
     }
 
     /// A packed file whose stream table is changed, with a checksum that fits.
-    fn with_table(change: impl Fn(&mut Stream)) -> Vec<u8> {
+    fn with_table(change: impl FnMut(&mut Stream)) -> Vec<u8> {
         let mut packed = pack(&surface(20)).unwrap();
         let count = header(&packed).unwrap().0.streams.get() as usize;
         let (head, rest) = packed.split_at_mut(size_of::<Header>());
@@ -464,6 +475,24 @@ mod tests {
         assert!(unpack(&with_table(|stream| stream.packed = u64::MAX.into())).is_err());
         assert!(unpack(&with_table(|stream| stream.coding = 77.into())).is_err());
         assert!(unpack(&with_table(|stream| stream.section = 24.into())).is_err());
+    }
+
+    #[test]
+    fn columns_of_small_fields_beyond_the_limit_are_refused_before_anything_is_unpacked() {
+        // `st_info` takes one byte in a surface, and a word of four while it is unpacked.
+        let (mut column, count) = (0, MAX_SURFACE / 2);
+        let mut packed = with_table(|stream| {
+            if stream.section.get() == Section::Symbols as u32 {
+                if field_size(stream.section.get(), column) == Some(1) {
+                    stream.count = count.into();
+                    column = usize::MAX / 2;
+                }
+                column += 1;
+            }
+        });
+        packed[16..24].copy_from_slice(&MAX_SURFACE.to_le_bytes());
+        let error = unpack(&packed).unwrap_err();
+        assert!(error.to_string().starts_with("columns of "), "{error}");
     }
 
     #[test]
