@@ -1,7 +1,7 @@
 //! Target `store`: surface files and packed surfaces, with every accessor of every noun.
 //!
 //! The first byte chooses the surface to change, and how: bit 7 takes the rest as the bytes of a file, bit 6
-//! changes the packed form. Buffers of patches are the section table (or stream table) and the sections (or the
+//! changes the packed form, and with bit 5 that claims to be of a surface as large as they may be. Buffers of patches are the section table (or stream table) and the sections (or the
 //! streams, before they are compressed); lengths and checksums are mended.
 
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use depsurf::extract::{self, Options};
 use depsurf::progress::Silent;
 use depsurf::source;
-use depsurf::store::pack::{Original, pack, unpack};
+use depsurf::store::pack::{MAX_SURFACE, Original, pack, unpack};
 use depsurf::surface::Surface;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -19,6 +19,7 @@ use crate::{kernels, walk};
 
 const RAW: u8 = 0x80;
 const PACKED: u8 = 0x40;
+const LARGE: u8 = 0x20;
 
 /// A file of either form: a header that ends with the checksum of a table, the table, and what it lists.
 struct File {
@@ -89,7 +90,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         seeds.push(vec![number]);
         seeds.push(vec![number | PACKED]);
         seeds.push([&[RAW][..], &joined(&base.surface, &[])].concat());
-        seeds.push([&[RAW | PACKED][..], &packed(&base.packed, &[])].concat());
+        seeds.push([&[RAW | PACKED][..], &packed(&base.packed, &[], false)].concat());
         for (buffer, bytes) in (0..).zip(&base.surface.buffers) {
             for at in (0..bytes.len().min(256)).step_by(16) {
                 seeds.push(
@@ -101,15 +102,25 @@ pub fn seeds() -> Vec<Vec<u8>> {
             let bytes = &bytes[..bytes.len().min(16)];
             seeds.push([&[number | PACKED][..], &write_at(buffer, 0, bytes)].concat());
         }
+        for stream in 0..base.packed.buffers[0].len() / STREAM {
+            // A count that is too large, with every coding.
+            for coding in 0..9u8 {
+                let entry = [coding, 0, 0, 0, 0, 0, 0, 2];
+                seeds.push(
+                    [&[number | PACKED | LARGE][..], &write_at(0, stream * STREAM + 4, &entry)].concat(),
+                );
+            }
+        }
     }
     seeds
 }
 
 pub fn run(data: &[u8]) {
     let Some((&mode, rest)) = data.split_first() else { return };
-    let base = &BASES[usize::from(mode & 0x3f) % BASES.len()];
+    let base = &BASES[usize::from(mode & 0x1f) % BASES.len()];
     if mode & PACKED != 0 {
-        let bytes = if mode & RAW != 0 { rest.to_vec() } else { packed(&base.packed, rest) };
+        let bytes =
+            if mode & RAW != 0 { rest.to_vec() } else { packed(&base.packed, rest, mode & LARGE != 0) };
         black_box(Original::read(&bytes).is_ok());
         if let Ok(bytes) = unpack(&bytes) {
             walk(bytes);
@@ -152,7 +163,7 @@ fn joined(file: &File, patches: &[u8]) -> Vec<u8> {
 }
 
 /// A packed surface from changed streams.
-fn packed(file: &File, patches: &[u8]) -> Vec<u8> {
+fn packed(file: &File, patches: &[u8], large: bool) -> Vec<u8> {
     let mut buffers = file.buffers.clone();
     for patch in Patches::new(patches) {
         patch.apply(&mut buffers);
@@ -166,7 +177,7 @@ fn packed(file: &File, patches: &[u8]) -> Vec<u8> {
     }
     let mut header = file.header.clone();
     // Inserted bytes must not make the streams larger than the surface is said to be.
-    let length = long(&header, 16) as u64 + patches.len() as u64;
+    let length = if large { MAX_SURFACE } else { long(&header, 16) as u64 + patches.len() as u64 };
     header[16..24].copy_from_slice(&length.to_le_bytes());
     header[32..36].copy_from_slice(&((table.len() / STREAM) as u32).to_le_bytes());
     header[40..48].copy_from_slice(&xxh3_64(&table[..table.len() / STREAM * STREAM]).to_le_bytes());
