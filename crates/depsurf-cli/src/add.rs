@@ -43,8 +43,7 @@ pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output
                 if added.contains(&kernel) {
                     terminal.warning(format_args!("`{kernel}` was given twice; the last one is kept"));
                 }
-                output.line(&kernel)?;
-                output.flush()?;
+                progress.suspend(|| output.line(&kernel).and_then(|()| output.flush()))?;
                 added.push(kernel);
             }
             Err(error) => {

@@ -21,36 +21,51 @@ pub fn flat(surfaces: &[Surface]) -> Vec<Group<'_>> {
 /// The groups of the published pages, without empty ones.
 pub fn published(surfaces: &[Surface]) -> Vec<Group<'_>> {
     let ids: Vec<&KernelId> = surfaces.iter().map(Surface::kernel).collect();
-    let Some(default) = default_kernel(&ids) else { return Vec::new() };
-    let mut groups = ["Regular", "Arch", "Flavor", "Revision", "Other"]
-        .map(|title| Group { title: title.into(), kernels: Vec::new() });
-    // From the newest on, so that of several kernels that would have one label the newest has it.
-    for surface in surfaces.iter().rev() {
-        let id = surface.kernel();
-        let fits = |group: &Group<'_>, label: &str| {
-            id == default
-                || group.kernels.iter().all(|kernel| kernel.label != label)
-                    && !(group.title == "Regular" && label == series(default))
+    let kernel = |(label, index): (String, usize)| Kernel { label, surface: &surfaces[index] };
+    let group = |(title, members): (&str, Members)| Group {
+        title: title.into(),
+        kernels: members.into_iter().map(kernel).collect(),
+    };
+    arrange(&ids).into_iter().map(group).collect()
+}
+
+/// Label and index of the kernels in a group.
+type Members = Vec<(String, usize)>;
+
+/// The groups of kernels that are in their order.
+fn arrange(ids: &[&KernelId]) -> Vec<(&'static str, Members)> {
+    let Some(default) = default_kernel(ids) else { return Vec::new() };
+    let mut regular = Members::new();
+    let mut arch = Members::new();
+    let mut flavour = Members::new();
+    let mut revision = Members::new();
+    let mut other = Members::new();
+    // The default first, then from the newest on: of several kernels of one label the first has it.
+    let mut order: Vec<usize> = (0..ids.len()).rev().collect();
+    order.sort_by_key(|index| ids[*index] != default);
+    for index in order {
+        let id = ids[index];
+        let (group, label) = match relation(id, default) {
+            Relation::Version => (&mut regular, series(id)),
+            Relation::Arch => (&mut arch, id.arch.to_string()),
+            Relation::Flavour => (&mut flavour, id.flavour.clone()),
+            Relation::None => (&mut other, id.to_string()),
         };
-        let (place, label) = match relation(id, default) {
-            Relation::Version => (0, series(id)),
-            Relation::Arch => (1, id.arch.to_string()),
-            Relation::Flavour => (2, id.flavour.clone()),
-            Relation::None => (4, id.to_string()),
-        };
-        if fits(&groups[place], &label) {
-            groups[place].kernels.push(Kernel { label, surface });
+        if group.iter().any(|(taken, _)| *taken == label) {
+            revision.push((id.to_string(), index));
         } else {
-            groups[3].kernels.push(Kernel { label: id.to_string(), surface });
+            group.push((label, index));
         }
     }
-    for (place, group) in groups.iter_mut().enumerate() {
-        group.kernels.reverse();
-        if place == 1 || place == 2 {
-            group.kernels.sort_by(|a, b| a.label.cmp(&b.label));
-        }
+    for group in [&mut regular, &mut revision, &mut other] {
+        group.sort_by_key(|(_, index)| *index);
     }
-    groups.into_iter().filter(|group| !group.kernels.is_empty()).collect()
+    for group in [&mut arch, &mut flavour] {
+        group.sort();
+    }
+    let groups =
+        [("Regular", regular), ("Arch", arch), ("Flavor", flavour), ("Revision", revision), ("Other", other)];
+    groups.into_iter().filter(|(_, members)| !members.is_empty()).collect()
 }
 
 /// What a kernel shares with the default one.
@@ -134,6 +149,38 @@ mod tests {
             ["6.1.170-49-rt-amd64", "6.1.176-50-rt-amd64"]
         );
         assert_eq!(labels(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn kernels_are_grouped_around_the_default() {
+        let ids = ids(&[
+            "4.4.0-21-generic-amd64",
+            "5.4.0-18-generic-amd64",
+            "5.4.0-26-azure-amd64",
+            "5.4.0-26-generic-amd64",
+            "5.4.0-26-generic-armhf",
+            "5.4.0-26-generic-arm64",
+            "6.8.0-31-generic-amd64",
+            "6.8.0-31-rt-arm64",
+        ]);
+        let groups: Vec<String> = arrange(&ids.iter().collect::<Vec<_>>())
+            .into_iter()
+            .map(|(title, members)| {
+                let labels: Vec<String> = members.into_iter().map(|(label, _)| label).collect();
+                format!("{title}: {}", labels.join(", "))
+            })
+            .collect();
+        assert_eq!(
+            groups,
+            [
+                "Regular: 4.4, 5.4, 6.8",
+                "Arch: arm64, armhf",
+                "Flavor: azure",
+                "Revision: 5.4.0-18-generic-amd64",
+                "Other: 6.8.0-31-rt-arm64",
+            ]
+        );
+        assert!(arrange(&[]).is_empty());
     }
 
     #[test]

@@ -76,8 +76,8 @@ impl Bar {
     }
 
     /// Lets `say` write to the terminal between two drawings.
-    pub fn suspend(&self, say: impl FnOnce()) {
-        self.bar.suspend(say);
+    pub fn suspend<T>(&self, say: impl FnOnce() -> T) -> T {
+        self.bar.suspend(say)
     }
 
     /// Ends the last step and takes the bar away.
@@ -129,6 +129,8 @@ impl Progress for Bar {
             }
             Some(_) => "{elapsed:>9}  {spinner} {msg} {wide_bar} {pos}/{len}, {eta} left",
         };
+        // First of all, so that no frame shows the new step with the time of the old one.
+        self.bar.reset_elapsed();
         self.bar.set_style(ProgressStyle::with_template(template).expect("templates are constant"));
         self.bar.set_message(name.to_owned());
         self.bar.set_position(0);
@@ -136,7 +138,6 @@ impl Progress for Bar {
             Some(total) => self.bar.set_length(total),
             None => self.bar.unset_length(),
         }
-        self.bar.reset_elapsed();
         self.bar.reset_eta();
     }
 

@@ -60,7 +60,7 @@ fn missing(kind: Kind, name: &str, surfaces: &[Surface]) -> Error {
     }
     let kernels = match surfaces {
         [surface] => format!("`{}` has no", surface.kernel()),
-        _ => format!("none of {} kernels has a", surfaces.len()),
+        _ => format!("none of {} kernels has the", surfaces.len()),
     };
     Error::Usage {
         what: format!("{kernels} {kind} `{name}`"),
