@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask VERB`. One file per verb; each prints what it does.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal of a developer")]
 
+mod bench;
 mod cargo;
 mod ci;
 mod fuzz;
@@ -26,6 +27,14 @@ enum Verb {
     Lint,
     /// Compare what we read from a kernel with what others read from it
     Oracle,
+    /// Measure time and memory of the release program on real kernels
+    Bench(bench::Args),
+    /// Run a command and print its time and peak memory; what `bench` starts its commands with
+    #[command(hide = true)]
+    Weigh {
+        #[arg(required = true, last = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Fetch the kernel packages that the other chores read, and print where they are
     Packages,
     /// Build the starter dataset from Debian's packages
@@ -41,6 +50,8 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
         Verb::Oracle => oracle::run(),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::Weigh { command } => bench::weigh(&command),
         Verb::Packages => packages::run(),
         Verb::Starter => starter::run(),
         Verb::Fuzz(args) => fuzz::run(&args),

@@ -1,0 +1,98 @@
+//! Time and peak memory of a child process, as the kernel tells them.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What one kind of run took.
+#[derive(Debug, Clone, Copy)]
+pub struct Measure {
+    /// Median of the wall-clock times.
+    pub time: Duration,
+    /// The shortest of them.
+    pub best: Duration,
+    /// Time on all processors, of the run with the median time.
+    pub cpu: Duration,
+    /// Largest resident set of any run, in bytes. Pages of mapped files count.
+    pub peak: u64,
+}
+
+struct Run {
+    time: Duration,
+    cpu: Duration,
+    peak: u64,
+}
+
+/// Runs a command once to warm up, then `runs` times. `prepare` comes before each, and is not measured.
+pub fn measure(runs: usize, command: &Command, mut prepare: impl FnMut() -> Result<()>) -> Result<Measure> {
+    let mut done = Vec::with_capacity(runs);
+    for number in 0..=runs {
+        prepare()?;
+        let run = once(command)?;
+        if number > 0 {
+            done.push(run);
+        }
+    }
+    ensure!(!done.is_empty(), "nothing was run");
+    done.sort_by_key(|run| run.time);
+    let median = &done[done.len() / 2];
+    Ok(Measure {
+        time: median.time,
+        best: done[0].time,
+        cpu: median.cpu,
+        peak: done.iter().map(|run| run.peak).max().unwrap_or(0),
+    })
+}
+
+/// Runs a command once, through [`weigh`] in a process of its own.
+fn once(command: &Command) -> Result<Run> {
+    let program = command.get_program();
+    let mut helper = Command::new(std::env::current_exe().context("cannot find the program of xtask")?);
+    helper.arg("weigh").arg("--").arg(program).args(command.get_args());
+    let output = helper.output().context("cannot run xtask")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [time, cpu, peak] = numbers.as_slice() else {
+        bail!("cannot measure {}: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
+    };
+    Ok(Run { time: Duration::from_micros(*time), cpu: Duration::from_micros(*cpu), peak: *peak })
+}
+
+/// Runs a command without output, and prints the microseconds it took on the clock and on processors, and the
+/// bytes of its peak.
+///
+/// The peak of a child begins with that of the process that starts it, even across `execve` (`setmax_mm_hiwater_rss`
+/// in the kernel's `fs/exec.c`). So the one that starts it has to be small, which this is and the benchmark is not.
+pub fn weigh(command: &[OsString]) -> Result<()> {
+    let (program, args) = command.split_first().context("no command")?;
+    let start = Instant::now();
+    let child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let (status, usage) = wait(&child).context("cannot wait")?;
+    let time = start.elapsed().as_micros();
+    ensure!(status.success(), "{status}");
+    let micros = |value: libc::timeval| value.tv_sec * 1_000_000 + value.tv_usec;
+    // `ru_maxrss` is in kilobytes (getrusage(2)).
+    println!("{time} {} {}", micros(usage.ru_utime) + micros(usage.ru_stime), usage.ru_maxrss * 1024);
+    Ok(())
+}
+
+/// Waits for a child and takes its resource usage, which the standard library does not tell.
+#[allow(unsafe_code, reason = "wait4(2) has no safe form in the crates we use")]
+fn wait(child: &Child) -> std::io::Result<(ExitStatus, libc::rusage)> {
+    let pid = libc::pid_t::try_from(child.id()).map_err(std::io::Error::other)?;
+    let mut status = 0;
+    // SAFETY: `rusage` is plain numbers, for which all zeros is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live locals of the types that wait4 writes.
+    let done = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+    if done == pid { Ok((ExitStatus::from_raw(status), usage)) } else { Err(std::io::Error::last_os_error()) }
+}
