@@ -285,3 +285,6 @@ fn offset_of<E: Endianity>(header: &Header<'_, E>) -> usize {
 fn damaged(offset: usize, error: &gimli::Error) -> Error {
     Error::malformed("DWARF", format!(".debug_info+{offset:#x}"), error.to_string())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -4,7 +4,7 @@
 //! is a leaf keyed by kind, name, place of declaration and size; its body is a node of its own, kept
 //! beside the table, so that nodes never form a cycle.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -193,6 +193,34 @@ impl Nodes {
             unread.push(found);
         }
         unread
+    }
+}
+
+impl Nodes {
+    /// For each node a hash of what it means to a reader, whom a named type's place of declaration and whether
+    /// its members are known here do not concern: named types are equal by kind and name.
+    pub fn meanings(&self) -> Vec<u64> {
+        let mut meanings: Vec<u64> = Vec::with_capacity(self.count());
+        let mut words = Vec::new();
+        for id in 0..self.count() as u32 {
+            words.clear();
+            words.extend_from_slice(slice(&self.words, &self.ends, id));
+            let mut state = self.hasher.build_hasher();
+            match Kind::from_word(words[0]) {
+                Kind::Named | Kind::Fwd => (Kind::Named as u32, words[1], words[2]).hash(&mut state),
+                _ => {
+                    visit(&mut words, |role, word| {
+                        if let Role::Node = role {
+                            state.write_u64(meanings[*word as usize]);
+                            *word = 0;
+                        }
+                    });
+                    words.hash(&mut state);
+                }
+            }
+            meanings.push(state.finish());
+        }
+        meanings
     }
 }
 

@@ -202,7 +202,7 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
     }
 
     /// The body of the named type at an offset of the unit: members, values, or what a typedef stands for.
-    fn body(&mut self, cx: &Context<'data, E>, offset: u32) -> gimli::Result<NodeId> {
+    pub(super) fn body(&mut self, cx: &Context<'data, E>, offset: u32) -> gimli::Result<NodeId> {
         let mut entries = cx.unit.entries_raw(Some(gimli::UnitOffset(offset as usize)))?;
         let Some(abbrev) = entries.read_abbreviation()? else {
             return Err(gimli::Error::NoEntryAtGivenOffset(offset.into()));

@@ -112,7 +112,7 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         } else if root.has_children() {
             walk.unit.index = cx.index;
             walk.unit.file = self.unit_file(cx);
-            self.budget = cx.unit.header.length_including_self();
+            self.budget = self.budget.saturating_add(cx.unit.header.length_including_self());
             self.walk_children(cx, &mut entries, &mut walk)?;
             self.decode_found(cx);
             walk.finish(cx);

@@ -147,8 +147,8 @@ pub(super) struct Worker<'data, 'headers, E: Endianity> {
     /// Named types of the current unit that were not compared with `definitions` yet.
     pub found: Vec<(NodeId, Place)>,
     pub memo: Memo,
-    /// DIEs that may still be read inside of types while the current unit is. No DIE needs to be read
-    /// more than a few times, but references into the middle of others could make it so.
+    /// DIEs that may still be read inside of types. Each unit brings as many as it has bytes: far more than
+    /// it needs, unless references into the middle of DIEs make the same bytes part of many types.
     pub budget: usize,
     /// What was skipped, by unit.
     pub notes: Vec<(u32, Notes)>,
@@ -255,7 +255,9 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
     fn absolute(&self, cx: &Context<'data, E>, path: Vec<u8>) -> Vec<u8> {
         let directory = cx.unit.comp_dir.map_or(&[][..], |directory| directory.slice());
         // Line tables of DWARF 5 repeat the compilation directory, which may itself be relative.
-        if path.first() == Some(&b'/') || directory.is_empty() || path.starts_with(directory) {
+        let repeated =
+            path.strip_prefix(directory).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'));
+        if path.first() == Some(&b'/') || directory.is_empty() || repeated {
             return path;
         }
         join(directory, &path)
@@ -300,6 +302,7 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
             return Ok(Rc::clone(context));
         }
         let header = self.headers[index as usize];
+        self.budget = self.budget.saturating_add(header.length_including_self());
         let context = Rc::new(Context::new(self.dwarf, index, header, self.big_endian)?);
         self.elsewhere.insert(index, Rc::clone(&context));
         Ok(context)

@@ -440,3 +440,6 @@ pub fn join_symbols<'a>(
     }
     list
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,9 +19,6 @@ use crate::surface::types::{Child, TypeId, TypeKind, TypeTable};
 
 /// Nested types deeper than this only occur in hostile input.
 const MAX_DEPTH: u32 = 96;
-/// Pairs of types that one comparison looks at, from which on they count as different. Real types need some
-/// hundreds. Types that refer to the next one twice, forty deep, would need weeks.
-const MAX_STEPS: u32 = 1 << 16;
 
 /// Maps the types of DWARF into a type table.
 pub struct TypeMapper<'a, 'data> {
@@ -41,8 +38,10 @@ pub struct TypeMapper<'a, 'data> {
     bodies: HashMap<NodeId, NodeId, FixedState>,
     /// First definition of each composite and name, for forward declarations.
     first_of: HashMap<(u32, NameId), NodeId, FixedState>,
-    /// Definitions that were appended, per kind and name: node and type.
-    appended: HashMap<(u32, NameId), Vec<(NodeId, u32)>, FixedState>,
+    /// Meaning of each node.
+    meanings: Vec<u64>,
+    /// Definitions that were appended, by kind, name, size and the meaning of their bodies.
+    appended: HashMap<(u32, NameId, u32, u64), u32, FixedState>,
     /// Appended definitions whose content is not filled in yet: type, body.
     unfilled: Vec<(u32, NodeId)>,
     hasher: FixedState,
@@ -88,6 +87,7 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
             names: vec![NONE; facts.name_count()],
             bodies,
             first_of,
+            meanings: facts.nodes.meanings(),
             appended: HashMap::with_hasher(hasher.clone()),
             unfilled: Vec::new(),
             hasher,
@@ -229,14 +229,10 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         if let Some(id) = self.btf_definition(composite, text, size, body, depth) {
             return id;
         }
-        let earlier = self.appended.get(&(composite, name)).map_or(&[][..], Vec::as_slice);
-        for &(other, id) in earlier {
-            let same_size = self.facts.nodes.get(other).1[4] == size;
-            let other_body = self.bodies.get(&other).copied().unwrap_or(NodeId::VOID);
-            let mut steps = MAX_STEPS;
-            if same_size && self.same_meaning(body, other_body, 0, &mut steps) {
-                return id;
-            }
+        // Copies of a definition in several files, or whose file has several paths, are one type.
+        let key = (composite, name, size, self.meanings[body.0 as usize]);
+        if let Some(&id) = self.appended.get(&key) {
+            return id;
         }
         let (_, body_words) = self.facts.nodes.get(body);
         let (count, kind) = match (composite, self.facts.nodes.get(body).0) {
@@ -250,7 +246,7 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         };
         let blank = Child { name: StrId::EMPTY, a: 0, b: 0 };
         let id = self.table.push(kind, false, text, size, std::iter::repeat_n(blank, count)).0;
-        self.appended.entry((composite, name)).or_default().push((node, id));
+        self.appended.insert(key, id);
         self.unfilled.push((id, body));
         id
     }
@@ -313,45 +309,6 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
                         .all(|(value, child)| child.a.get() == value[1] && same_name(child, value[0]))
             }
             _ => false,
-        }
-    }
-
-    /// Whether two nodes print alike: named types compare by kind and name.
-    fn same_meaning(&self, a: NodeId, b: NodeId, depth: u32, steps: &mut u32) -> bool {
-        if a == b {
-            return true;
-        }
-        if depth > MAX_DEPTH || *steps == 0 {
-            return false;
-        }
-        *steps -= 1;
-        let ((kind_a, a), (kind_b, b)) = (self.facts.nodes.get(a), self.facts.nodes.get(b));
-        let mut same = |x: u32, y: u32| self.same_meaning(NodeId(x), NodeId(y), depth + 1, steps);
-        let leaf = |kind: Kind| matches!(kind, Kind::Named | Kind::Fwd);
-        if leaf(kind_a) && leaf(kind_b) {
-            return a[..2] == b[..2];
-        }
-        if kind_a != kind_b || a.len() != b.len() {
-            return false;
-        }
-        match kind_a {
-            Kind::Ptr | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::Alias => same(a[0], b[0]),
-            Kind::Array => a[1] == b[1] && same(a[0], b[0]),
-            Kind::Proto => {
-                same(a[0], b[0])
-                    && a[1..]
-                        .chunks_exact(2)
-                        .zip(b[1..].chunks_exact(2))
-                        .all(|(a, b)| a[0] == b[0] && same(a[1], b[1]))
-            }
-            Kind::Members => {
-                a[..2] == b[..2]
-                    && a[2..]
-                        .chunks_exact(4)
-                        .zip(b[2..].chunks_exact(4))
-                        .all(|(a, b)| a[0] == b[0] && a[2..] == b[2..] && same(a[1], b[1]))
-            }
-            _ => a == b,
         }
     }
 
@@ -516,3 +473,6 @@ fn hash_words(hasher: &FixedState, kind: u32, size_or_type: u32, children: &[Chi
     state.write(records.as_bytes());
     state.finish()
 }
+
+#[cfg(test)]
+mod tests;

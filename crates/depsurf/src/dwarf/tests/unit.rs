@@ -1,0 +1,167 @@
+//! Compile units: languages, paths, what is left out.
+
+use testkit::dwarf::*;
+
+use super::*;
+
+fn function(name: &str, file: impl Into<File>) -> Die {
+    subprogram(name).external().decl(file, 1).low_pc(0x1000).size(4)
+}
+
+#[test]
+fn assembly_has_functions_without_prototype() {
+    let assembly = Unit::new("arch/x86/lib/memcpy_64.S").language(DW_LANG_Mips_Assembler).children([
+        Die::new(DW_TAG_unspecified_type).label("none"),
+        // As GNU as 2.35 and later write them.
+        subprogram("memcpy").external().attr(DW_AT_type, Value::Ref("none".into())).low_pc(0x1000).size(8),
+        subprogram("local").attr(DW_AT_type, Value::Ref("none".into())).low_pc(0x1008).size(8),
+    ]);
+    let empty = Unit::new("arch/x86/entry/entry_64.S").language(DW_LANG_Mips_Assembler);
+    expect(
+        &[assembly, empty],
+        functions,
+        &[
+            "arch/x86/lib/memcpy_64.S: extern memcpy @0x1000",
+            "arch/x86/lib/memcpy_64.S: static local @0x1008",
+        ],
+    );
+}
+
+#[test]
+fn rust_is_left_out_with_a_note() {
+    let rust = |name: &str| {
+        Unit::new(name).language(DW_LANG_Rust).children([
+            function("rust_function", "rust/kernel/lib.rs"),
+            structure("RustStruct", 4, "rust/kernel/lib.rs", 1, []),
+        ])
+    };
+    let units = [
+        rust("rust/kernel/lib.rs"),
+        Unit::new("fs/a.c").child(function("c_function", "fs/a.c")),
+        rust("b.rs"),
+    ];
+    each(&units, |facts| {
+        assert_eq!(functions(facts), ["fs/a.c: extern c_function fs/a.c:1 @0x1000 () -> void"]);
+        assert_eq!(definitions(facts), [""; 0]);
+        let notes = notes(facts);
+        assert_eq!(notes.len(), 1);
+        let note = &notes[0];
+        assert_eq!((note.id.as_str(), note.count, note.lossy), ("dwarf-rust-unit", 2, false));
+        assert_eq!(note.first.as_deref(), Some("rust/kernel/lib.rs"));
+        assert_eq!(facts.unit_offsets.len(), 3);
+        assert_eq!(facts.units[0].index, 1);
+    });
+}
+
+#[test]
+fn paths_are_relative_to_the_tree_whatever_the_build_directory() {
+    let at = |name: &str, directory: &str, header: &str| {
+        Unit::new(name).comp_dir(directory).child(function("f", header))
+    };
+    let lines = |units: &[Unit], lines: &[&str]| expect(units, functions, lines);
+    // Out of tree, absolute and relative, and in tree.
+    lines(
+        &[
+            at("/src/linux-6.1/fs/a.c", "/src/linux-6.1/debian/build/amd64", "/src/linux-6.1/include/b.h"),
+            at("/src/linux-6.1/init/main.c", "/src/linux-6.1/debian/build/amd64", "include/generated/c.h"),
+        ],
+        &[
+            "fs/a.c: extern f include/b.h:1 @0x1000 () -> void",
+            "init/main.c: extern f include/generated/c.h:1 @0x1000 () -> void",
+        ],
+    );
+    lines(
+        &[at("fs/a.c", "debian/build/amd64", "include/b.h")],
+        &["fs/a.c: extern f include/b.h:1 @0x1000 () -> void"],
+    );
+    lines(&[at("fs/a.c", "/build/linux", "fs/../mm/b.h")], &["fs/a.c: extern f mm/b.h:1 @0x1000 () -> void"]);
+    lines(&[at("fs/a.c", "", "include/b.h")], &["fs/a.c: extern f include/b.h:1 @0x1000 () -> void"]);
+}
+
+#[test]
+fn equal_directories_below_different_roots_are_told_apart() {
+    // In DWARF 5 both units share the strings of directory and file.
+    let at =
+        |name: &str, directory: &str| Unit::new(name).comp_dir(directory).child(function("f", "include/b.h"));
+    let units = [at("/a/linux/init/main.c", "/a/linux"), at("tool.c", "/elsewhere/tool")];
+    expect(
+        &units,
+        functions,
+        &[
+            "init/main.c: extern f include/b.h:1 @0x1000 () -> void",
+            "tool.c: extern f include/b.h:1 @0x1000 () -> void",
+        ],
+    );
+    each(&units, |facts| assert_eq!(facts.files, ["", "include/b.h", "init/main.c", "tool.c"]));
+}
+
+#[test]
+fn file_numbers_follow_the_version() {
+    for form in Form::all() {
+        let unit = Unit::new("fs/a.c").file("include/b.h").children([
+            function("zero", 0),
+            function("one", 1),
+            function("two", 2),
+            function("none", 77),
+        ]);
+        let sections = form.build(&[unit]);
+        let facts = facts(&sections, form.target);
+        let files: Vec<&str> = facts.units[0]
+            .functions
+            .iter()
+            .map(|function| facts.files[function.decl_file as usize].as_str())
+            .collect();
+        // DWARF 4 counts from 1. GCC repeats the unit's own file as number 1 in DWARF 5.
+        let expected = match (form.version, form.style) {
+            (4, _) => ["", "include/b.h", "", ""],
+            (_, Style::Gcc) => ["fs/a.c", "fs/a.c", "include/b.h", ""],
+            (_, Style::Clang) => ["fs/a.c", "include/b.h", "", ""],
+        };
+        assert_eq!(files, expected, "{form:?}");
+    }
+}
+
+#[test]
+fn units_without_a_line_table_name_no_files() {
+    let unit = Unit::new("fs/a.c").without_line_table().child(function("f", 1));
+    expect(&[unit], functions, &["fs/a.c: extern f :1 @0x1000 () -> void"]);
+}
+
+#[test]
+fn versions_may_be_mixed() {
+    let units = [
+        Unit::new("fs/a.c").version(4).child(function("f", "include/b.h")),
+        Unit::new("fs/b.c").version(5).child(function("g", "include/b.h")),
+    ];
+    expect(
+        &units,
+        functions,
+        &[
+            "fs/a.c: extern f include/b.h:1 @0x1000 () -> void",
+            "fs/b.c: extern g include/b.h:1 @0x1000 () -> void",
+        ],
+    );
+}
+
+#[test]
+fn units_that_are_not_compile_units_are_noted() {
+    let partial = Unit::partial("").child(function("shared", 0));
+    each(&[partial, Unit::new("fs/a.c").child(function("f", "fs/a.c"))], |facts| {
+        assert_eq!(functions(facts), ["fs/a.c: extern f fs/a.c:1 @0x1000 () -> void"]);
+        let notes = notes(facts);
+        assert_eq!(note_counts(facts), [("dwarf-unit-tag".to_owned(), 1)]);
+        assert!(notes[0].lossy);
+        assert_eq!(
+            notes[0].message,
+            "units of tag DW_TAG_partial_unit are only read where others refer to them"
+        );
+        assert_eq!(notes[0].first.as_deref(), Some(".debug_info+0x0"));
+    });
+}
+
+#[test]
+fn without_debug_information_there_are_no_facts() {
+    let facts = read(false, |_| &[], &Silent).unwrap();
+    assert_eq!(everything(&facts), [""]);
+    assert_eq!(facts.name_count(), 1);
+}
