@@ -108,7 +108,7 @@ fn is_example(host: &str) -> bool {
     host.ends_with(".example") || !host.contains('.')
 }
 
-/// Whether a line names a place below somebody's home directory. `/home/user` is nobody's.
+/// Whether a line names a place below the home directory of somebody, other than of a made-up `user`.
 fn private_paths(line: &str) -> bool {
     [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")].iter().any(|prefix| {
         // As the start of a path: not in the middle of one.
