@@ -3,6 +3,12 @@
 //! A node is a run of words; [`Kind`] tells what each word means. A named struct, union, enum or typedef
 //! is a leaf keyed by kind, name, place of declaration and size; its body is a node of its own, kept
 //! beside the table, so that nodes never form a cycle.
+//!
+//! Each key has one body, with one exception: a source file that another one includes may mean something else
+//! there. `fs/compat_binfmt_elf.c` defines some macros and includes `fs/binfmt_elf.c`, so that a member of
+//! `struct elf_note_info` has another type. Therefore the unit is part of the key of what is declared in a
+//! source file. (In five Debian kernels from 5.10 to 6.12, amd64 and arm64, with 9,283 to 12,026 named types,
+//! this was the one type with several bodies.)
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -40,7 +46,8 @@ pub enum Kind {
     Array = 7,
     /// node of the return type; then per parameter name, node. `...` is a last one of no name and `void`.
     Proto = 8,
-    /// composite ([`STRUCT`] ...), name, file, line, size: a definition elsewhere.
+    /// composite ([`STRUCT`] ...), name, file, line, size, unit: a definition elsewhere. The unit is that of
+    /// types declared in a source file instead of a header, and 0 for others.
     Named = 9,
     /// composite, name: a declaration only.
     Fwd = 10,
@@ -242,6 +249,7 @@ fn visit(words: &mut [u32], mut each: impl FnMut(Role, &mut u32)) {
         Kind::Named => {
             each(Role::Name, &mut words[2]);
             each(Role::File, &mut words[3]);
+            each(Role::File, &mut words[6]);
         }
         Kind::Fwd => each(Role::Name, &mut words[2]),
         Kind::Members => {

@@ -176,7 +176,9 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         }
         let file = self.file(cx, attrs.decl_file)?;
         let (line, size) = (word(attrs.decl_line), word(attrs.byte_size.unwrap_or(0)));
-        let node = self.nodes.intern(&[Kind::Named as u32, composite, name.0, file, line, size]);
+        // A source file that is included by others may mean something else in each: see `node`.
+        let unit = if self.paths.list[file as usize].ends_with(b".c") { self.unit_file(cx) } else { 0 };
+        let node = self.nodes.intern(&[Kind::Named as u32, composite, name.0, file, line, size, unit]);
         self.found.push((node, (cx.index, offset)));
         Ok(node)
     }

@@ -57,6 +57,8 @@ pub(super) struct Context<'data, E: Endianity> {
     pub big_endian: bool,
     /// Path id + 1 per entry of the unit's file table; 0 where it was not needed yet.
     files: Vec<Cell<u32>>,
+    /// The same for the unit's own source file.
+    own_file: Cell<u32>,
 }
 
 impl<'data, E: Endianity> Context<'data, E> {
@@ -73,7 +75,8 @@ impl<'data, E: Endianity> Context<'data, E> {
         }
         let unit = dwarf.unit(header)?;
         let count = unit.line_program.as_ref().map_or(0, |program| program.header().file_names().len() + 1);
-        Ok(Self { index, offset, unit, big_endian, files: vec![Cell::new(0); count] })
+        let own_file = Cell::new(0);
+        Ok(Self { index, offset, unit, big_endian, files: vec![Cell::new(0); count], own_file })
     }
 
     /// Whether an offset is inside of the unit.
@@ -247,9 +250,14 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
 
     /// The path id of the unit's own source file.
     pub(super) fn unit_file(&mut self, cx: &Context<'data, E>) -> u32 {
+        if let Some(id) = cx.own_file.get().checked_sub(1) {
+            return id;
+        }
         let name = cx.unit.name.map_or(&[][..], |name| name.slice());
         let path = self.absolute(cx, name.to_vec());
-        self.paths.intern(path)
+        let id = self.paths.intern(path);
+        cx.own_file.set(id + 1);
+        id
     }
 
     fn absolute(&self, cx: &Context<'data, E>, path: Vec<u8>) -> Vec<u8> {

@@ -387,6 +387,39 @@ fn different_types_of_one_name_are_all_kept() {
     );
 }
 
+/// `fs/compat_binfmt_elf.c` defines some macros and includes `fs/binfmt_elf.c`.
+#[test]
+fn an_included_source_file_may_mean_something_else() {
+    let of = |name: &str, own: &str| {
+        Unit::new(name).children([
+            int(),
+            base_type("unsigned int", 4, DW_ATE_unsigned),
+            structure(
+                "elf_note_info",
+                8,
+                "fs/binfmt_elf.c",
+                1779,
+                [member("csigdata", own, 0), member("size", "int", 4)],
+            ),
+            pointer("struct elf_note_info"),
+            subprogram("fill").decl("fs/binfmt_elf.c", 9).parameter("info", "struct elf_note_info *"),
+        ])
+    };
+    let units = [of("fs/binfmt_elf.c", "int"), of("fs/compat_binfmt_elf.c", "unsigned int")];
+    expect(
+        &units,
+        definitions,
+        &[
+            "struct elf_note_info fs/binfmt_elf.c:1779 8: struct {int csigdata@0, int size@32} 8",
+            "struct elf_note_info fs/binfmt_elf.c:1779 8: struct {unsigned int csigdata@0, int size@32} 8",
+        ],
+    );
+    each(&units, |facts| {
+        let prototypes: Vec<_> = facts.units.iter().map(|unit| unit.functions[0].prototype).collect();
+        assert_ne!(prototypes[0], prototypes[1], "each function takes its own");
+    });
+}
+
 #[test]
 fn a_header_is_one_whatever_the_path_to_it() {
     let of = |name: &str, header: &'static str| {
