@@ -15,8 +15,8 @@ use depsurf::surface::{Fact, Surface, c, record};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use crate::kind::Kind;
 use crate::page::{Entry, Facts, Page, Section, State};
+use depsurf::Kind;
 
 /// Number of the format; changed whenever a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;

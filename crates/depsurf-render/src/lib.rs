@@ -9,7 +9,6 @@ pub mod field;
 pub mod function;
 pub mod json;
 pub mod kfunc;
-pub mod kind;
 mod layout;
 mod look;
 pub mod lsm;
@@ -22,7 +21,7 @@ pub mod terminal;
 pub mod tracepoint;
 pub mod types;
 
-pub use kind::Kind;
+pub use depsurf::Kind;
 pub use look::Look;
 pub use page::{Entry, Facts, Group, Kernel, Page, Section, State};
 pub use suggest::{Suggestions, suggest};

@@ -2,8 +2,8 @@
 
 use depsurf::surface::{Fact, Surface};
 
-use crate::kind::Kind;
 use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
+use depsurf::Kind;
 
 /// Kernels that are listed under one title.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct Group<'a> {
     pub title: String,
     /// Its kernels, in the order of the page.
     pub kernels: Vec<Kernel<'a>>,
+    /// The kernel that each of them is compared with; `None` where neighbours are compared.
+    pub base: Option<Kernel<'a>>,
 }
 
 /// A kernel and what it is called on the page.

@@ -7,7 +7,7 @@ use depsurf::surface::field::fields;
 use depsurf::surface::types::TypeKind;
 
 use crate::field;
-use crate::kind::Kind;
+use depsurf::Kind;
 
 /// What a user may have meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

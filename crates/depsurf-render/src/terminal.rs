@@ -6,11 +6,11 @@
 
 use depsurf::surface::Fact;
 
-use crate::kind::Kind;
 use crate::look::{Look, Tone};
 use crate::page::{Entry, Facts, Page, State};
 use crate::rows::{Rows, Shelf};
 use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
+use depsurf::Kind;
 
 /// The entries that have the thing, as pairs of their place and their facts of one kind.
 macro_rules! present {

@@ -8,10 +8,10 @@ use depsurf::surface::{Surface, c};
 use serde::Serialize;
 
 use crate::json::type_name;
-use crate::kind::Kind;
 use crate::layout::{self, List};
 use crate::markdown;
 use crate::rows::Shelf;
+use depsurf::Kind;
 
 /// The definitions of one name on one kernel.
 #[derive(Debug, Clone, Serialize)]

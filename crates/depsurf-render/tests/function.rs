@@ -70,7 +70,7 @@ fn kernel(id: &str, line: u32) -> Kernel {
 fn page<'a>(surfaces: &'a [Surface], name: &'a str) -> Page<'a> {
     let kernels =
         surfaces.iter().map(|surface| Labelled { label: surface.kernel().to_string(), surface }).collect();
-    Page::decide(Kind::Function, name, &[Group { title: "Kernels".into(), kernels }])
+    Page::decide(Kind::Function, name, &[Group { title: "Kernels".into(), kernels, base: None }])
 }
 
 fn several() -> Vec<Surface> {

@@ -113,7 +113,7 @@ fn status_of_published_pages() {
 }
 
 fn group<'a>(title: &str, kernels: &[Labelled<'a>]) -> Group<'a> {
-    Group { title: title.into(), kernels: kernels.to_vec() }
+    Group { title: title.into(), kernels: kernels.to_vec(), base: None }
 }
 
 /// Puts the published verdicts in the place of our own.

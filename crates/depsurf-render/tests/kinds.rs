@@ -137,7 +137,7 @@ fn several() -> Vec<Surface> {
 fn page<'a>(surfaces: &'a [Surface], kind: Kind, name: &'a str) -> Page<'a> {
     let label = |surface: &Surface| surface.kernel().to_string();
     let kernels = surfaces.iter().map(|surface| Labelled { label: label(surface), surface }).collect();
-    Page::decide(kind, name, &[Group { title: "Kernels".into(), kernels }])
+    Page::decide(kind, name, &[Group { title: "Kernels".into(), kernels, base: None }])
 }
 
 /// One thing of each kind.

@@ -8,9 +8,11 @@ pub mod btf;
 pub mod dwarf;
 pub mod error;
 pub mod extract;
+pub mod group;
 pub mod image;
 pub mod interop;
 pub mod kernel;
+pub mod kind;
 pub mod note;
 pub mod progress;
 pub mod source;
@@ -18,3 +20,4 @@ pub mod store;
 pub mod surface;
 
 pub use error::{Error, Result};
+pub use kind::Kind;

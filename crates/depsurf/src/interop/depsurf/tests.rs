@@ -165,6 +165,47 @@ fn only_types_of_btf_are_exported_where_there_is_btf() {
     assert_eq!(text(&b.parts, Part::TypesStruct), "");
 }
 
+/// The parameter names of the exported prototype of `f`, of which BTF has `(first)` and then `(second)`.
+fn shown(instances: &[&str]) -> String {
+    let mut b = Builder::new();
+    let int = b.add(TypeKind::Int, false, "int", 4, &[]);
+    let protos = ["first", "second"].map(|name| b.add(TypeKind::FuncProto, false, "", 0, &[(name, int, 0)]));
+    for proto in protos {
+        b.add(TypeKind::Func, false, "f", proto, &[]);
+    }
+    let name = b.id("f").0.into();
+    b.parts.functions.push(record::Function {
+        name,
+        first_instance: 0.into(),
+        first_symbol: 0.into(),
+        btf_func: NONE.into(),
+    });
+    for instance in instances {
+        b.parts.instances.push(record::Instance {
+            unit: NONE.into(),
+            decl_file: NONE.into(),
+            decl_line: 0.into(),
+            address: 0.into(),
+            prototype: protos[usize::from(*instance == "second")].into(),
+            first_inline_site: 0.into(),
+            first_call_site: 0.into(),
+            flags: 0.into(),
+        });
+    }
+    let text = text(&b.parts, Part::TypesFunc);
+    assert_eq!(text.lines().count(), 1);
+    text.split("\"params\": [{\"name\": \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn of_several_prototypes_the_first_instance_has_the_word() {
+    assert_eq!(shown(&["second", "first"]), "second");
+    assert_eq!(shown(&["first", "second"]), "first");
+    // One instance: the other FUNC is of a weak definition, and the original shows what BTF has first.
+    assert_eq!(shown(&["second"]), "first");
+    assert_eq!(shown(&[]), "first");
+}
+
 #[test]
 fn endless_types_are_an_error() {
     let mut b = Builder::new();

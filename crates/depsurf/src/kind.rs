@@ -1,11 +1,12 @@
-//! The kinds of things a page can be about.
+//! The kinds of things that a kernel has under a name, and that pages and changes are about.
 
 use std::fmt;
 use std::str::FromStr;
 
-use depsurf::Error;
-use depsurf::surface::Fact;
 use serde::Serialize;
+
+use crate::error::Error;
+use crate::surface::Fact;
 
 /// What a name names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
