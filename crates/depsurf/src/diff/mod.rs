@@ -174,6 +174,11 @@ impl<'a> KindDiff<'a> {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
 
+    /// Forgets all names; the numbers of names stay.
+    pub fn clear(&mut self) {
+        (self.added, self.removed, self.changed) = Default::default();
+    }
+
     /// Leaves only names that are wanted; the numbers of names stay.
     pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
         self.added.retain(|name| wanted(name));
