@@ -4,10 +4,12 @@ mod add;
 mod args;
 mod completions;
 mod dataset;
+mod diff;
 mod exit;
 mod export;
 mod groups;
 mod list;
+mod log;
 mod man;
 mod output;
 mod progress;
@@ -48,6 +50,8 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Add(verb) => add::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
+        Verb::Diff(verb) => diff::run(verb, global, terminal, output),
+        Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
