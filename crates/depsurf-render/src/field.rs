@@ -72,11 +72,11 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Result<Facts<'a
 /// Walks a path of member names. An array or a pointer in the middle ends it: a field lies in its struct.
 fn resolve<'a>(surface: &'a Surface, outer: Type<'a>, path: &str) -> Option<MemberFacts<'a>> {
     let mut current = outer;
-    let mut base = 0u64;
+    let mut base = Some(0u64);
     let mut steps = path.split('.').peekable();
     while let Some(step) = steps.next() {
         let mut field = fields(current).into_iter().find(|field| field.name == step)?;
-        field.bit_offset += base;
+        field.bit_offset = field.bit_offset.zip(base).map(|(offset, base)| offset + base);
         if steps.peek().is_none() {
             return Some(MemberFacts::new(surface, field));
         }
@@ -108,7 +108,7 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     let (mut types, mut layout) = (Rows::default(), Rows::default());
     for (kernel, facts) in present {
         for place in &facts.places {
-            let from = if place.source == "btf" { "" } else { "  (from DWARF: not in the kernel's BTF)" };
+            let from = if place.source == "dwarf" { "  (from DWARF: not in the kernel's BTF)" } else { "" };
             types.add(*kernel, "", format!("{};{from}", place.member.line().0), Tone::Plain);
             let unit = if place.member.bitfield_size.is_some() { "" } else { " bytes" };
             let outer = place.struct_size.map_or_else(String::new, |size| format!(" of {size}"));

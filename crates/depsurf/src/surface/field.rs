@@ -17,9 +17,9 @@ pub struct Field<'a> {
     pub name: Cow<'a, str>,
     /// Type, with its qualifiers.
     pub ty: Type<'a>,
-    /// Offset from the start of the outer struct, in bits.
-    pub bit_offset: u64,
-    /// Bits of a bitfield; `None` for other fields.
+    /// Offset from the start of the outer struct, in bits; `None` where it is unknown.
+    pub bit_offset: Option<u64>,
+    /// Bits of a bitfield; `None` for other fields, and where that is unknown.
     pub bitfield_size: Option<u8>,
 }
 
@@ -28,7 +28,7 @@ pub struct Field<'a> {
 #[must_use]
 pub fn fields(ty: Type<'_>) -> Vec<Field<'_>> {
     let mut flat = Flat { fields: Vec::with_capacity(ty.members().len()), met: 0, anonymous: 0 };
-    flat.add(ty, 0, 0);
+    flat.add(ty, Some(0), 0);
     flat.fields
 }
 
@@ -39,7 +39,7 @@ struct Flat<'a> {
 }
 
 impl<'a> Flat<'a> {
-    fn add(&mut self, ty: Type<'a>, base: u64, depth: usize) {
+    fn add(&mut self, ty: Type<'a>, base: Option<u64>, depth: usize) {
         for member in ty.members() {
             self.met += 1;
             if self.met > LIMIT {
@@ -47,7 +47,7 @@ impl<'a> Flat<'a> {
             }
             // A member whose type is not of the table can only come from damaged bytes.
             let Some(member_type) = ty.types().get(member.type_id) else { continue };
-            let bit_offset = base + u64::from(member.bit_offset);
+            let bit_offset = base.zip(member.bit_offset).map(|(base, offset)| base + u64::from(offset));
             if member.name.is_empty() {
                 let inner = member_type.stripped(true);
                 if matches!(inner.kind(), TypeKind::Struct | TypeKind::Union) {
