@@ -133,7 +133,7 @@ fn entry<'a>(kind: Kind, name: &'a str, kernel: &Kernel<'a>) -> Entry<'a> {
     let surface = kernel.surface;
     let state = match lookup(kind, name, surface) {
         Ok(facts) => State::Present(facts),
-        Err(remark) => absent(kind, surface, remark),
+        Err(remark) => absent(kind, name, surface, remark),
     };
     Entry { label: kernel.label.clone(), surface, state }
 }
@@ -158,9 +158,14 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 }
 
 /// Absent is only what cannot have been overlooked.
-fn absent(kind: Kind, surface: &Surface, remark: Option<String>) -> State<'_> {
-    match surface.unread(kind) {
-        Some((fact, reason)) => State::Unknown { fact, reason },
-        None => State::Absent { remark },
+fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
+    let unread = surface.unread(kind);
+    if let Some((fact, reason)) = unread.or_else(|| types::undefined(surface, kind, name)) {
+        return State::Unknown { fact, reason };
     }
+    let second = kind.second_place().and_then(|(fact, words)| {
+        let reason = surface.meta().unknown_because(fact)?;
+        Some(format!("{words}; {} could not be read ({reason})", fact.words()))
+    });
+    State::Absent { remark: remark.or(second) }
 }

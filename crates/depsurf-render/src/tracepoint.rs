@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use depsurf::surface::types::{Type, TypeKind};
-use depsurf::surface::{Surface, c};
+use depsurf::surface::{Fact, Surface, c};
 use serde::Serialize;
 
 use crate::json::Prototype;
@@ -29,8 +29,8 @@ pub struct EventFacts<'a> {
     pub class: Option<&'a str>,
     /// Whether `events/SYSTEM/NAME` exists.
     pub event: bool,
-    /// Whether raw programs (`raw_tp`, `tp_btf`) can attach.
-    pub raw: bool,
+    /// Whether raw programs (`raw_tp`, `tp_btf`) can attach; `None` where that is unknown.
+    pub raw: Option<bool>,
     /// The record that programs on the event read, in C.
     pub record: Option<String>,
     /// Size of the record in bytes.
@@ -57,7 +57,7 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Option<Facts<'a
             system: found.system(),
             class: found.class(),
             event: found.has_event(),
-            raw: found.is_raw(),
+            raw: (found.is_raw() || surface.meta().knows(Fact::RawTracepoints)).then(|| found.is_raw()),
             record: found.record().map(c::structure),
             record_size: found.record().and_then(Type::size),
             fields: found.record().map_or_else(Vec::new, |record| members(surface, record)),
@@ -105,16 +105,19 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     let (mut names, mut raw, mut formats) = (Rows::default(), Rows::default(), Rows::default());
     for (kernel, event) in events(present) {
         match (event.system, event.event) {
-            (Some(system), true) => {
-                let class = event.class.unwrap_or("unknown");
+            (system, true) => {
+                let (system, class) = (system.unwrap_or("unknown"), event.class.unwrap_or("unknown"));
                 names.add(kernel, "event", format!("system {system}, class {class}"), Tone::Plain);
             }
-            _ => names.add(kernel, "event", "none: only raw programs can attach", Tone::Caution),
+            (_, false) => names.add(kernel, "event", "none: only raw programs can attach", Tone::Caution),
         }
         let (text, tone) = match (event.raw, event.writable_size) {
-            (false, _) => ("none".to_owned(), Tone::Caution),
-            (true, None) => ("raw_tp, tp_btf".into(), Tone::Plain),
-            (true, Some(size)) => (format!("raw_tp, tp_btf, raw_tp.w ({size} bytes writable)"), Tone::Plain),
+            (None, _) => ("unknown: raw tracepoints could not be read".to_owned(), Tone::Caution),
+            (Some(false), _) => ("none".into(), Tone::Caution),
+            (Some(true), None) => ("raw_tp, tp_btf".into(), Tone::Plain),
+            (Some(true), Some(size)) => {
+                (format!("raw_tp, tp_btf, raw_tp.w ({size} bytes writable)"), Tone::Plain)
+            }
         };
         names.add(kernel, "raw", text, tone);
         match (&event.raw_args, event.raw_arg_count) {
@@ -123,7 +126,7 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
                 raw.add(kernel, "", args.join(", "), Tone::Plain);
             }
             (None, Some(count)) => raw.add(kernel, "", format!("{count} of unknown types"), Tone::Caution),
-            (None, None) if event.raw => raw.add(kernel, "", "unknown", Tone::Caution),
+            (None, None) if event.raw != Some(false) => raw.add(kernel, "", "unknown", Tone::Caution),
             (None, None) => {}
         }
         if let Some(format) = event.format {

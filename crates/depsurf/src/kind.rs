@@ -83,12 +83,26 @@ impl Kind {
     pub fn facts(self) -> &'static [Fact] {
         match self {
             Self::Function => &[Fact::Functions],
-            Self::Struct | Self::Union | Self::Enum | Self::Field => &[Fact::Types],
-            Self::Tracepoint => &[Fact::Tracepoints, Fact::RawTracepoints],
+            Self::Struct => &[Fact::Types, Fact::Structs],
+            Self::Union => &[Fact::Types, Fact::Unions],
+            Self::Enum => &[Fact::Types, Fact::Enums],
+            Self::Field => &[Fact::Types, Fact::Structs, Fact::Unions],
+            Self::Tracepoint => &[Fact::Tracepoints],
             Self::Lsm => &[Fact::LsmHooks],
             Self::Kfunc => &[Fact::Kfuncs],
-            Self::Syscall => &[Fact::Syscalls, Fact::CompatSyscalls],
+            Self::Syscall => &[Fact::Syscalls],
             Self::Config => &[Fact::Config],
+        }
+    }
+
+    /// A second place where a name of this kind may be: where that was not read, a name can be called absent from
+    /// the first place, in these words, and no more.
+    #[must_use]
+    pub fn second_place(self) -> Option<(Fact, &'static str)> {
+        match self {
+            Self::Tracepoint => Some((Fact::RawTracepoints, "no event of this name")),
+            Self::Syscall => Some((Fact::CompatSyscalls, "not in the native table")),
+            _ => None,
         }
     }
 }

@@ -173,8 +173,11 @@ fn copies(instances: &[InstanceFacts<'_>]) -> Option<String> {
     let (file, line) = instances.first().and_then(declaration)?;
     let one = instances.iter().all(|other| other.decl_file == Some(&file) && other.decl_line == Some(line));
     let with_code = instances.iter().filter(|instance| instance.address.is_some()).count();
+    let unknown = instances.iter().any(|instance| instance.has_code.is_none());
     let code = match with_code {
+        0 if unknown => "addresses unknown".into(),
         0 => "no code of its own".into(),
+        count if unknown => format!("code of its own in {count} at least"),
         count => format!("code of its own in {count}"),
     };
     (one && instances.len() > INSTANCES_SHOWN)
@@ -184,7 +187,9 @@ fn copies(instances: &[InstanceFacts<'_>]) -> Option<String> {
 /// An instance in a line: address, size, linkage, declaration.
 fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
     let code = match instance.address {
-        None if instance.inline == Inline::NotSeen => format!("{:<29}", "address unknown"),
+        None if instance.inline == Inline::NotSeen || instance.has_code.is_none() => {
+            format!("{:<29}", "address unknown")
+        }
         None => format!("{:<29}", "no code of its own"),
         Some(address) => {
             // Not always its first byte: on arm64 DWARF counts from behind the nops of the ftrace site.

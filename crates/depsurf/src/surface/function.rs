@@ -5,6 +5,7 @@ use zerocopy::little_endian::U32;
 use super::record::{self, NONE, Section};
 use super::symbol::{Symbol, suffixes};
 use super::types::{Type, TypeKind};
+use super::verdict::Given;
 use super::{Surface, run};
 
 /// All functions of one name.
@@ -166,9 +167,14 @@ impl Surface {
         Some(Function { surface: self, index, record: &records[index] })
     }
 
+    /// An instance, or behind them what is known only as a caller.
     fn instance(&self, index: usize) -> Option<Instance<'_>> {
+        static UNKNOWN: record::Instance = record::Instance::UNKNOWN;
         let records: &[record::Instance] = self.table(Section::Instances);
-        records.get(index).map(|record| Instance { surface: self, index, record })
+        let callers: &[record::Caller] = self.table(Section::Callers);
+        let known_as_caller = || (index - records.len() < callers.len()).then_some(&UNKNOWN);
+        let record = records.get(index).or_else(known_as_caller)?;
+        Some(Instance { surface: self, index, record })
     }
 }
 
@@ -208,7 +214,15 @@ impl<'a> Function<'a> {
             .filter_map(|index| self.surface.symbol(index.get()))
     }
 
-    /// The BTF FUNC of its name, if the image's BTF has one.
+    /// The verdict it was imported with, as far as there is one.
+    #[must_use]
+    pub fn given_verdict(self) -> Given {
+        let byte = self.surface.section(Section::Verdicts).get(self.index);
+        byte.map_or_else(Given::default, |byte| Given::from_byte(*byte))
+    }
+
+    /// The FUNC of its name: that of the image's BTF, or that of the dataset it was imported from. `None` where
+    /// there is none.
     #[must_use]
     pub fn btf_func(self) -> Option<Type<'a>> {
         self.surface.types().get_optional(self.record.btf_func.get())
@@ -267,15 +281,25 @@ impl<'a> Function<'a> {
 }
 
 impl<'a> Instance<'a> {
-    /// Place among all instances of the surface.
+    /// Place among all instances of the surface; behind them for one that is known only as a caller.
     #[must_use]
     pub fn index(self) -> u32 {
         self.index as u32
     }
 
-    /// The function it is an instance of; `None` only in a damaged file.
+    /// Where nothing but name and file is known, because an imported dataset has it only as a caller of others.
+    fn caller(self) -> Option<&'a record::Caller> {
+        let instances: &[record::Instance] = self.surface.table(Section::Instances);
+        let callers: &'a [record::Caller] = self.surface.table(Section::Callers);
+        callers.get(self.index.checked_sub(instances.len())?)
+    }
+
+    /// The function it is an instance of; `None` for one that is known only as a caller.
     #[must_use]
     pub fn function(self) -> Option<Function<'a>> {
+        if self.caller().is_some() {
+            return None;
+        }
         let records: &'a [record::Function] = self.surface.table(Section::Functions);
         let after = records.partition_point(|record| record.first_instance.get() as usize <= self.index);
         let index = after.checked_sub(1)?;
@@ -285,18 +309,24 @@ impl<'a> Instance<'a> {
     /// Name of the function it is an instance of.
     #[must_use]
     pub fn name(self) -> &'a str {
-        self.function().map_or("", Function::name)
+        match self.caller() {
+            Some(caller) => self.surface.text(caller.name),
+            None => self.function().map_or("", Function::name),
+        }
     }
 
     /// `DW_AT_external`: visible outside its compile unit.
     #[must_use]
     pub fn is_external(self) -> bool {
-        self.record.flags.get() & record::INSTANCE_EXTERNAL != 0
+        self.flags() & record::INSTANCE_EXTERNAL != 0
     }
 
     /// The source file of its compile unit; `None` for a declaration without definition.
     #[must_use]
     pub fn file(self) -> Option<&'a str> {
+        if let Some(caller) = self.caller() {
+            return self.surface.file(caller.file.get());
+        }
         let units: &'a [record::Unit] = self.surface.table(Section::Units);
         units.get(self.record.unit.get() as usize).and_then(|unit| self.surface.file(unit.file.get()))
     }
@@ -310,16 +340,37 @@ impl<'a> Instance<'a> {
         Some((file, known_line(line)))
     }
 
-    /// Address of the out-of-line code; `None` where there is none.
+    /// Address of the out-of-line code; `None` where there is none, or none is known.
     #[must_use]
     pub fn address(self) -> Option<u64> {
-        (self.record.flags.get() & record::INSTANCE_HAS_ADDRESS != 0).then(|| self.record.address.get())
+        let known = record::INSTANCE_HAS_ADDRESS;
+        (self.flags() & (known | record::INSTANCE_ADDRESS_ELSEWHERE) == known)
+            .then(|| self.record.address.get())
+    }
+
+    /// An address that an imported dataset gives and that is not in a symbol of the function: mostly that of an
+    /// inlined copy.
+    #[must_use]
+    pub fn address_elsewhere(self) -> Option<u64> {
+        let elsewhere = record::INSTANCE_HAS_ADDRESS | record::INSTANCE_ADDRESS_ELSEWHERE;
+        (self.flags() & elsewhere == elsewhere).then(|| self.record.address.get())
+    }
+
+    /// Whether it has code of its own; `None` where that is not known.
+    #[must_use]
+    pub fn has_code(self) -> Option<bool> {
+        let unknown = self.flags() & record::INSTANCE_CODE_UNKNOWN != 0 && self.address().is_none();
+        (!unknown).then(|| self.address().is_some())
+    }
+
+    fn flags(self) -> u32 {
+        self.record.flags.get()
     }
 
     /// `DW_AT_inline`.
     #[must_use]
     pub fn inline(self) -> Inline {
-        Inline::from_number(self.record.flags.get() >> record::INSTANCE_INLINE_SHIFT & 7)
+        Inline::from_number(self.flags() >> record::INSTANCE_INLINE_SHIFT & 7)
     }
 
     /// The prototype in DWARF.
