@@ -128,7 +128,7 @@ fn entry<'a>(kind: Kind, name: &'a str, kernel: &Kernel<'a>) -> Entry<'a> {
     let surface = kernel.surface;
     let state = match lookup(kind, name, surface) {
         Ok(facts) => State::Present(facts),
-        Err(remark) => absent(kind, surface, remark),
+        Err(remark) => absent(kind, name, surface, remark),
     };
     Entry { label: kernel.label.clone(), surface, state }
 }
@@ -143,7 +143,7 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
         Kind::Struct | Kind::Union | Kind::Enum => {
             return types::lookup(surface, kind, name).map(Facts::Type);
         }
-        Kind::Tracepoint => tracepoint::lookup(surface, name).map(Facts::Tracepoint),
+        Kind::Tracepoint => return tracepoint::lookup(surface, name).map(Facts::Tracepoint),
         Kind::Lsm => lsm::lookup(surface, name).map(Facts::Lsm),
         Kind::Kfunc => kfunc::lookup(surface, name).map(Facts::Kfunc),
         Kind::Syscall => syscall::lookup(surface, name).map(Facts::Syscall),
@@ -153,8 +153,10 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 }
 
 /// Absent is only what cannot have been overlooked.
-fn absent(kind: Kind, surface: &Surface, remark: Option<String>) -> State<'_> {
-    let unread = kind.facts().iter().find_map(|&fact| Some((fact, surface.meta().unknown_because(fact)?)));
+fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
+    let special = if kind == Kind::Tracepoint { tracepoint::needed(surface, name) } else { None };
+    let facts = special.unwrap_or(kind.facts());
+    let unread = facts.iter().find_map(|&fact| Some((fact, surface.meta().unknown_because(fact)?)));
     match unread {
         Some((fact, reason)) => State::Unknown { fact, reason },
         None => State::Absent { remark },

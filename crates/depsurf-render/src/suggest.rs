@@ -6,7 +6,7 @@ use depsurf::surface::Surface;
 use depsurf::surface::field::fields;
 use depsurf::surface::types::TypeKind;
 
-use crate::field;
+use crate::{field, tracepoint};
 use depsurf::Kind;
 
 /// What a user may have meant.
@@ -60,7 +60,7 @@ fn has(surface: &Surface, kind: Kind, name: &str) -> bool {
         Kind::Union => has_type(&[TypeKind::Union]),
         Kind::Enum => has_type(&[TypeKind::Enum, TypeKind::Enum64]),
         Kind::Field => field::lookup(surface, name).is_ok(),
-        Kind::Tracepoint => surface.tracepoints_named(name).next().is_some(),
+        Kind::Tracepoint => tracepoint::lookup(surface, name).is_ok(),
         Kind::Lsm => surface.lsm_hook(name).is_some(),
         Kind::Kfunc => surface.kfunc(name).is_some(),
         Kind::Syscall => surface.syscalls().any(|syscall| syscall.name() == name),
@@ -79,7 +79,10 @@ fn near(surfaces: &[&Surface], kind: Kind, name: &str) -> Vec<String> {
         };
         match kind {
             Kind::Function => surface.functions().for_each(|it| offer(it.name())),
-            Kind::Tracepoint => surface.tracepoints().for_each(|it| offer(it.name())),
+            Kind::Tracepoint => {
+                surface.tracepoints().for_each(|it| offer(it.name()));
+                surface.syscall_events().iter().for_each(|it| offer(&it.name()));
+            }
             Kind::Lsm => surface.lsm_hooks().for_each(|it| offer(it.name())),
             Kind::Kfunc => surface.kfuncs().for_each(|it| offer(it.name())),
             Kind::Syscall => surface.syscalls().for_each(|it| offer(it.name())),
