@@ -148,7 +148,7 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
         Kind::Struct | Kind::Union | Kind::Enum => {
             return types::lookup(surface, kind, name).map(Facts::Type);
         }
-        Kind::Tracepoint => tracepoint::lookup(surface, name).map(Facts::Tracepoint),
+        Kind::Tracepoint => return tracepoint::lookup(surface, name).map(Facts::Tracepoint),
         Kind::Lsm => lsm::lookup(surface, name).map(Facts::Lsm),
         Kind::Kfunc => kfunc::lookup(surface, name).map(Facts::Kfunc),
         Kind::Syscall => syscall::lookup(surface, name).map(Facts::Syscall),
@@ -159,7 +159,11 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 
 /// Absent is only what cannot have been overlooked.
 fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
-    let unread = surface.unread(kind);
+    let special = if kind == Kind::Tracepoint { tracepoint::needed(surface, name) } else { None };
+    let unread = match special {
+        Some(facts) => surface.first_unread(facts),
+        None => surface.unread(kind),
+    };
     if let Some((fact, reason)) = unread.or_else(|| types::undefined(surface, kind, name)) {
         return State::Unknown { fact, reason };
     }
