@@ -13,6 +13,8 @@ Examples:
   depsurf show function vfs_read                a function on every kernel of the dataset
   depsurf show field task_struct::pids          where a field is, and of which type
   depsurf show lsm file_open --kernel '6.*'     only on some kernels
+  depsurf diff 6.1 6.12                         what changed between two kernels
+  depsurf log function vfs_write                when a function changed
   depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
                                                 read a kernel and keep its surface
   depsurf list -v                               which kernels there are, and what is known of them";
@@ -73,6 +75,8 @@ pub enum Verb {
     Add(Add),
     List(List),
     Show(Show),
+    Diff(Diff),
+    Log(Log),
     Export(Export),
     Import(Import),
     #[command(hide = true)]
@@ -135,11 +139,68 @@ Examples:
   depsurf show syscall openat --format json")]
 pub struct Show {
     /// What the name names.
-    #[arg(value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
-        .try_map(|kind| kind.parse::<Kind>()))]
+    #[arg(value_parser = kinds())]
     pub kind: Kind,
     /// The name: `vfs_read`, `task_struct::pids`, `file_open`, `CONFIG_BPF`.
     pub name: String,
+    /// Only kernels whose name matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// What a name on the command line names.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|kind| kind.parse::<Kind>())
+}
+
+/// Compare kernels: how many names came, went and changed, and which. Exit status 0 means no change, 1 changes.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf diff 6.1.176-50-cloud-amd64 6.12        two kernels, by name or by how the name begins
+  depsurf diff 6.1 6.12 --kind lsm --kind kfunc   with the names of some kinds
+  depsurf diff 6.1 6.12 --grep '^blk_account_io'  with the names that match, of every kind
+  depsurf diff                                    each version with the next
+  depsurf diff --group arch --format md           the default kernel with each architecture")]
+pub struct Diff {
+    /// The old kernel and the new one; with more, each is compared with the next. A name, its beginning, or a
+    /// glob that matches one.
+    #[arg(value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    /// Where no kernel is named: the group whose kernels are compared, each with the next or with the default.
+    #[arg(long, value_name = "GROUP", default_value = "regular", conflicts_with = "kernels")]
+    pub group: String,
+    /// Only this kind, with its names; may be given several times.
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
+    pub kind: Vec<Kind>,
+    /// List names that match this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Show when a name came, changed and went over the kernels of a group.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf log function vfs_write
+  depsurf log field task_struct::__state
+  depsurf log struct bio -v                       with every offset that changed
+  depsurf log lsm file_open --group arch")]
+pub struct Log {
+    /// What the name names.
+    #[arg(value_parser = kinds())]
+    pub kind: Kind,
+    /// The name.
+    pub name: String,
+    /// The group whose kernels are followed.
+    #[arg(long, value_name = "GROUP", default_value = "regular")]
+    pub group: String,
     /// Only kernels whose name matches; may be given several times.
     #[arg(long, value_name = "GLOB")]
     pub kernel: Vec<String>,

@@ -129,6 +129,41 @@ pub fn tell(problems: Vec<Problem>, terminal: &Terminal) -> bool {
     damaged
 }
 
+/// The one kernel that a text means: its name, a glob, or the beginning of the name up to a dot or dash.
+///
+/// # Errors
+/// When there is none, or more than one; says which.
+pub fn one<'a>(surfaces: &'a [Surface], text: &str) -> Result<&'a Surface> {
+    let glob = GlobBuilder::new(text).build().map_err(|error| bad_glob(text, &error))?.compile_matcher();
+    let begins = |name: &str| {
+        let rest = name.strip_prefix(text);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+    };
+    let named = |surface: &&Surface| surface.kernel().to_string() == text;
+    if let Some(surface) = surfaces.iter().find(named) {
+        return Ok(surface);
+    }
+    let means = |surface: &&Surface| {
+        let name = surface.kernel().to_string();
+        begins(&name) || glob.is_match(&name)
+    };
+    let found: Vec<&Surface> = surfaces.iter().filter(means).collect();
+    let names = |surfaces: &mut dyn Iterator<Item = &Surface>| {
+        surfaces.map(|surface| surface.kernel().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    match found.as_slice() {
+        [surface] => Ok(surface),
+        [] => Err(Error::Usage {
+            what: format!("no kernel of the dataset matches `{text}`"),
+            help: Some(format!("there are {}", names(&mut surfaces.iter()))),
+        }),
+        several => Err(Error::Usage {
+            what: format!("`{text}` means {} kernels", several.len()),
+            help: Some(format!("say which: {}", names(&mut several.iter().copied()))),
+        }),
+    }
+}
+
 fn nothing(dataset: &Dataset, wanted: &Wanted) -> Error {
     let place = match dataset.directory() {
         Some(directory) => format!("the dataset at `{}`", directory.display()),

@@ -3,6 +3,7 @@
 use depsurf::group::{self, Member, series};
 use depsurf::kernel::KernelId;
 use depsurf::surface::Surface;
+use depsurf::{Error, Result};
 use depsurf_render::{Group, Kernel};
 
 /// One group with all kernels, for output in which kernels share lines. Labels are as short as tells them
@@ -25,6 +26,25 @@ pub fn published(surfaces: &[Surface]) -> Vec<Group<'_>> {
         base: found.base.map(kernel),
     };
     group::arrange(&ids, default).into_iter().map(group).collect()
+}
+
+/// The group of a title, whatever its case.
+///
+/// # Errors
+/// When the kernels have no such group; says which they have.
+pub fn named<'a>(surfaces: &'a [Surface], title: &str) -> Result<Group<'a>> {
+    let groups = published(surfaces);
+    let titles: Vec<String> = groups.iter().map(|group| group.title.to_lowercase()).collect();
+    let found = groups.into_iter().find(|group| group.title.eq_ignore_ascii_case(title));
+    found.ok_or_else(|| Error::Usage {
+        what: format!("these kernels have no group `{title}`"),
+        help: Some(format!("they have {}", titles.join(", "))),
+    })
+}
+
+/// What kernels are called when they stand side by side.
+pub fn labels(surfaces: &[&Surface]) -> Vec<String> {
+    short_labels(&surfaces.iter().map(|surface| surface.kernel()).collect::<Vec<_>>())
 }
 
 /// The series, with what else is needed to tell the kernels apart; whole names where that is not enough.

@@ -2,7 +2,7 @@
 
 use depsurf::Error;
 use depsurf::surface::Surface;
-use depsurf_render::{Kind, Look, Page, State, json, markdown, suggest, terminal};
+use depsurf_render::{Differences, Kind, Look, Page, State, json, markdown, suggest, terminal};
 
 use crate::args::{Format, Global, Show};
 use crate::dataset::{self, Wanted};
@@ -23,7 +23,11 @@ pub fn run(verb: &Show, global: &Global, told: &Terminal, output: &mut Output) -
         Format::Table => groups::flat(&surfaces),
         Format::Json | Format::Md => groups::published(&surfaces),
     };
-    let page = Page::decide(verb.kind, &verb.name, &groups);
+    let mut page = Page::decide(verb.kind, &verb.name, &groups);
+    if verb.format == Format::Table {
+        // Kernels share lines, but each is compared with its neighbour of the same architecture and flavour.
+        page.differences = Differences::of(verb.kind, &page.name, &groups::published(&surfaces));
+    }
     if !page.is_somewhere() {
         // A page without the thing still tells why, where that is known.
         let tells = page.entries().any(|entry| !matches!(entry.state, State::Absent { remark: None }));
@@ -49,7 +53,7 @@ pub fn run(verb: &Show, global: &Global, told: &Terminal, output: &mut Output) -
 }
 
 /// The name is nowhere; says what may have been meant.
-fn missing(kind: Kind, name: &str, surfaces: &[Surface]) -> Error {
+pub fn missing(kind: Kind, name: &str, surfaces: &[Surface]) -> Error {
     let suggestions = suggest(&surfaces.iter().collect::<Vec<_>>(), kind, name);
     let mut help = Vec::new();
     for other in suggestions.kinds {

@@ -6,11 +6,15 @@ use depsurf::Kind;
 use depsurf::diff::{Change, Class, Pair, declares};
 use depsurf::surface::{Fact, Surface};
 
+use serde::Serialize;
+
 use crate::change;
+use crate::look::Tone;
 use crate::page::{Group, Kernel};
+use crate::rows::{Rows, Shelf};
 
 /// The pairs of one group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Differences<'a> {
     /// The group's title.
     pub title: String,
@@ -19,7 +23,7 @@ pub struct Differences<'a> {
 }
 
 /// One name on two kernels.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Compared<'a> {
     /// What the old kernel is called.
     pub old: String,
@@ -28,14 +32,19 @@ pub struct Compared<'a> {
     /// For each of the two whether it tells what the source declares: a function in assembly has no prototype.
     pub declared: [bool; 2],
     /// What comparing them gave.
+    #[serde(flatten)]
     pub outcome: Outcome<'a>,
 }
 
 /// What comparing a name on two kernels gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcome<'a> {
     /// Both have it: what changed, of every class.
-    Both(Vec<Change>),
+    Both {
+        /// In the order of a page.
+        changes: Vec<Change>,
+    },
     /// Only the new kernel has it.
     Appeared,
     /// Only the old kernel has it.
@@ -45,7 +54,7 @@ pub enum Outcome<'a> {
     /// One of them may have it: what would tell was not read.
     Unknown {
         /// What that kernel is called.
-        label: String,
+        kernel: String,
         /// What was not read of it.
         fact: Fact,
         /// Why.
@@ -58,19 +67,11 @@ impl<'a> Differences<'a> {
     #[must_use]
     pub fn of(kind: Kind, name: &str, groups: &[Group<'a>]) -> Vec<Self> {
         let section = |group: &Group<'a>| {
-            let pairs = pairs(group).map(|(old, new)| Compared::new(kind, name, old, new)).collect();
+            let pairs = group.pairs().map(|(old, new)| Compared::new(kind, name, old, new)).collect();
             Self { title: group.title.clone(), pairs }
         };
         groups.iter().map(section).filter(|section| !section.pairs.is_empty()).collect()
     }
-}
-
-/// The pairs of a group: each kernel with its neighbour, or with the base.
-fn pairs<'g, 'a>(group: &'g Group<'a>) -> impl Iterator<Item = (&'g Kernel<'a>, &'g Kernel<'a>)> {
-    let neighbours =
-        group.kernels.windows(2).filter(|_| group.base.is_none()).map(|pair| (&pair[0], &pair[1]));
-    let based = group.base.iter().flat_map(|base| group.kernels.iter().map(move |kernel| (base, kernel)));
-    neighbours.chain(based)
 }
 
 impl<'a> Compared<'a> {
@@ -89,12 +90,12 @@ impl<'a> Compared<'a> {
 fn outcome<'a>(kind: Kind, name: &str, old: &Kernel<'a>, new: &Kernel<'a>) -> Outcome<'a> {
     let pair = Pair::new(old.surface, new.surface);
     if let Some(changes) = pair.changes(kind, name) {
-        return Outcome::Both(changes);
+        return Outcome::Both { changes };
     }
     let lacks = |surface: &Surface| !surface.has(kind, name);
     for kernel in [old, new] {
         if let Some((fact, reason)) = kernel.surface.unread(kind).filter(|_| lacks(kernel.surface)) {
-            return Outcome::Unknown { label: kernel.label.clone(), fact, reason };
+            return Outcome::Unknown { kernel: kernel.label.clone(), fact, reason };
         }
     }
     match (lacks(pair.old), lacks(pair.new)) {
@@ -117,7 +118,7 @@ pub(crate) fn markdown(differences: &[Differences<'_>], out: &mut String) {
 fn item(pair: &Compared<'_>, out: &mut String) {
     let between = format!("between <code>{}</code> and <code>{}</code>", pair.old, pair.new);
     match &pair.outcome {
-        Outcome::Both(changes) if pair.declared == [true, true] => {
+        Outcome::Both { changes } if pair.declared == [true, true] => {
             let source: Vec<&Change> =
                 changes.iter().filter(|change| change.what.class() == Class::Source).collect();
             if source.is_empty() {
@@ -128,13 +129,32 @@ fn item(pair: &Compared<'_>, out: &mut String) {
             source.into_iter().for_each(|change| change::markdown(change, out));
             out.push_str("</ul>\n</details>\n</li>\n");
         }
-        Outcome::Unknown { label, fact, reason } => {
+        Outcome::Unknown { kernel, fact, reason } => {
             let fact = fact.words();
             let _ = writeln!(
                 out,
-                "<li>\nUnknown {between} ⚠️ ({fact} of <code>{label}</code> could not be read: {reason})\n</li>"
+                "<li>\nUnknown {between} ⚠️ ({fact} of <code>{kernel}</code> could not be read: {reason})\n</li>"
             );
         }
-        Outcome::Both(_) | Outcome::Appeared | Outcome::Disappeared | Outcome::Absent => {}
+        Outcome::Both { .. } | Outcome::Appeared | Outcome::Disappeared | Outcome::Absent => {}
     }
+}
+
+/// The section of a page that tells where the thing changed, pair by pair; pairs without a change are left out.
+pub(crate) fn terminal(differences: &[Differences<'_>], shelf: &mut Shelf<'_>) {
+    let mut rows = Rows::default();
+    let mut compared = false;
+    let verbose = shelf.look().verbose;
+    for pair in differences.iter().flat_map(|section| &section.pairs) {
+        let Outcome::Both { changes } = &pair.outcome else { continue };
+        compared = true;
+        let key = format!("{} -> {}", pair.old, pair.new);
+        for (line, tone) in change::lines(changes, verbose) {
+            rows.add(0, &key, line, tone);
+        }
+    }
+    if compared && rows.is_empty() {
+        rows.add(0, "", "none", Tone::Good);
+    }
+    shelf.section("Changes", "", &rows.by_key(), &[]);
 }

@@ -15,6 +15,7 @@ use depsurf::surface::{Fact, Surface, c, record};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
+use crate::differences::Differences;
 use crate::page::{Entry, Facts, Page, Section, State};
 use depsurf::Kind;
 
@@ -28,7 +29,8 @@ pub const SCHEMA: u32 = 1;
 #[must_use]
 pub fn page(page: &Page<'_>) -> String {
     let groups = page.groups.iter().map(GroupJson::new).collect();
-    let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups };
+    let differences = &page.differences;
+    let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups, differences };
     serde_json::to_string_pretty(&document).expect("plain data serialises") + "\n"
 }
 
@@ -38,6 +40,7 @@ struct Document<'p> {
     kind: Kind,
     name: &'p str,
     groups: Vec<GroupJson<'p>>,
+    differences: &'p [Differences<'p>],
 }
 
 #[derive(Serialize)]
@@ -77,7 +80,7 @@ enum FactsJson<'p> {
 
 /// The identity of a kernel, and what could not be read of it.
 #[derive(Serialize)]
-struct KernelJson<'p> {
+pub(crate) struct KernelJson<'p> {
     id: String,
     version: String,
     release: &'p str,
@@ -124,7 +127,7 @@ impl<'p> FactsJson<'p> {
 }
 
 impl<'p> KernelJson<'p> {
-    fn new(surface: &'p Surface) -> Self {
+    pub(crate) fn new(surface: &'p Surface) -> Self {
         let meta = surface.meta();
         let kernel = &meta.kernel;
         let unread = |(fact, evidence): (&Fact, &'p Evidence)| match evidence {

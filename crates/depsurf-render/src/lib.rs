@@ -6,6 +6,7 @@
 
 mod change;
 pub mod config;
+pub mod diff;
 pub mod differences;
 pub mod field;
 pub mod function;
@@ -20,10 +21,12 @@ mod rows;
 pub mod suggest;
 pub mod syscall;
 pub mod terminal;
+pub mod timeline;
 pub mod tracepoint;
 pub mod types;
 
 pub use depsurf::Kind;
+pub use differences::Differences;
 pub use look::Look;
 pub use page::{Entry, Facts, Group, Kernel, Page, Section, State};
 pub use suggest::{Suggestions, suggest};

@@ -17,6 +17,16 @@ pub struct Group<'a> {
     pub base: Option<Kernel<'a>>,
 }
 
+impl<'a> Group<'a> {
+    /// The pairs that are compared, old and new: neighbours, or the base and each kernel.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Kernel<'a>, &Kernel<'a>)> {
+        let neighbours = self.kernels.windows(2).filter(|_| self.base.is_none());
+        let neighbours = neighbours.map(|pair| (&pair[0], &pair[1]));
+        let based = self.base.iter().flat_map(|base| self.kernels.iter().map(move |kernel| (base, kernel)));
+        neighbours.chain(based)
+    }
+}
+
 /// A kernel and what it is called on the page.
 #[derive(Debug, Clone)]
 pub struct Kernel<'a> {

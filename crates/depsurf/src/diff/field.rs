@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::change::{Change, What};
 use super::merge::{Entry, Names};
 use super::pair::Pair;
-use super::types::{has_layout, place, text};
+use super::types::{differs, has_layout, place, text};
 use super::{Changed, KindDiff};
 use crate::Kind;
 use crate::surface::field::{Field, Found, fields};
@@ -25,7 +25,7 @@ fn one<'a>(
     (new_outer, new): (Type<'a>, &Field<'a>),
     out: &mut Vec<Change>,
 ) {
-    if !pair.same(old.ty, new.ty) {
+    if differs(pair, old, new) {
         out.push(Change::changed(What::FieldTypeChanged, text(old), text(new)));
     }
     if !pair.compares_layout() {

@@ -12,6 +12,9 @@ pub(super) fn changes(pair: Pair<'_>, old: Function<'_>, new: Function<'_>, out:
     if let (Some(old), Some(new)) = (old.prototype(), new.prototype()) {
         prototype::changes(pair, old, new, out);
     }
+    if !pair.knows(&[Fact::Functions]) {
+        return;
+    }
     let (before, after) = (old.verdict(), new.verdict());
     if pair.knows(&[Fact::Symbols]) {
         inline(before.inline, after.inline, out);

@@ -68,16 +68,10 @@ impl<'a> Pair<'a> {
 
     /// Whether two types read the same (SPEC 5).
     ///
-    /// In the kernel's own BTF a FWD says that the image has no definition, so there it differs from a STRUCT, as
-    /// on the published pages; what was imported was read from BTF, too. In DWARF it only says that one compile unit
-    /// has none, which is no change.
+    /// A FWD differs from a STRUCT where its kernel has no definition of the name at all, as on the published pages.
+    /// Where there is one, the FWD only says that some compile unit, or an old pahole, did without it.
     pub(super) fn same(self, old: Type<'_>, new: Type<'_>) -> bool {
-        let from_btf = |ty: Type<'_>, surface: &Surface| {
-            let meta = surface.meta();
-            meta.imported.is_some() || ty.id().0 < meta.btf_types
-        };
-        let exact = from_btf(old, self.old) && from_btf(new, self.new);
-        same_with(old, new, if exact { Forward::Differs } else { Forward::IsDefinition })
+        same_with(old, new, Forward::IsDefinedElsewhere)
     }
 }
 

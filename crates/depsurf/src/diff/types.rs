@@ -64,30 +64,94 @@ pub(super) fn changes<'a>(
 /// The changes of one definition of a struct or union: of its fields, then of its layout.
 pub(super) fn structure(pair: Pair<'_>, old: Type<'_>, new: Type<'_>, out: &mut Vec<Change>) {
     let (before, after) = (fields(old), fields(new));
-    let layout = pair.compares_layout() && has_layout(old) && has_layout(new);
-    // Nearly all are equal, which this tells without a table of names.
-    let paired =
-        before.len() == after.len() && before.iter().zip(&after).all(|(from, to)| from.name == to.name);
-    if paired {
-        let pairs = || before.iter().zip(&after);
-        types(pair, pairs(), out);
-        if layout {
-            places(old, new, pairs(), out);
+    let common = Source { pair, prefix: "", depth: DEPTH }.fields(&before, &after, out);
+    if pair.compares_layout() && has_layout(old) && has_layout(new) {
+        places(old, new, common.into_iter(), out);
+    }
+}
+
+/// Whether a field has another type.
+pub(super) fn differs(pair: Pair<'_>, old: &Field<'_>, new: &Field<'_>) -> bool {
+    let mut changes = Vec::new();
+    Source { pair, prefix: "", depth: DEPTH }.ty(old, new, &mut changes);
+    !changes.is_empty()
+}
+
+/// How deep members without a named type may nest. Real ones go to about three.
+const DEPTH: usize = 8;
+
+/// Fields with the same name in both kernels.
+type Common<'f, 'a> = Vec<(&'f Field<'a>, &'f Field<'a>)>;
+
+/// Compares what the source declares.
+struct Source<'p> {
+    pair: Pair<'p>,
+    /// What stands before the name of a field: the path to the member of no named type that has it.
+    prefix: &'p str,
+    depth: usize,
+}
+
+impl Source<'_> {
+    /// The changes of a list of fields; gives those that both have.
+    fn fields<'f, 'a>(
+        &self,
+        old: &'f [Field<'a>],
+        new: &'f [Field<'a>],
+        out: &mut Vec<Change>,
+    ) -> Common<'f, 'a> {
+        let start = out.len();
+        // Nearly all lists are equal, which this tells without a table of names.
+        let paired = old.len() == new.len() && old.iter().zip(new).all(|(from, to)| from.name == to.name);
+        let common: Common<'f, 'a> =
+            if paired { old.iter().zip(new).collect() } else { self.names(old, new, out) };
+        for (from, to) in &common {
+            self.ty(from, to, out);
         }
-        return;
+        // Those of members come with the type of the member, but are told with their like.
+        out[start..].sort_by_key(|change| change.what);
+        common
     }
-    let (old_names, new_names) = (names(&before), names(&after));
-    for field in after.iter().filter(|field| !old_names.contains_key(&*field.name)) {
-        out.push(Change::added(What::FieldAdded, &*field.name, text(field)));
+
+    fn names<'f, 'a>(
+        &self,
+        old: &'f [Field<'a>],
+        new: &'f [Field<'a>],
+        out: &mut Vec<Change>,
+    ) -> Common<'f, 'a> {
+        let (old_names, new_names) = (names(old), names(new));
+        for field in new.iter().filter(|field| !old_names.contains_key(&*field.name)) {
+            out.push(Change::added(What::FieldAdded, self.name(field), self.text(field)));
+        }
+        for field in old.iter().filter(|field| !new_names.contains_key(&*field.name)) {
+            out.push(Change::removed(What::FieldRemoved, self.name(field), self.text(field)));
+        }
+        old.iter().filter_map(|field| Some((field, &new[*new_names.get(&*field.name)?]))).collect()
     }
-    for field in before.iter().filter(|field| !new_names.contains_key(&*field.name)) {
-        out.push(Change::removed(What::FieldRemoved, &*field.name, text(field)));
+
+    /// The changes of a field's type: of its members where it has no name of its own.
+    fn ty(&self, old: &Field<'_>, new: &Field<'_>, out: &mut Vec<Change>) {
+        if self.pair.same(old.ty, new.ty) {
+            return;
+        }
+        let inner =
+            |ty: Type<'_>| matches!(ty.kind(), TypeKind::Struct | TypeKind::Union) && ty.name_id().is_empty();
+        if old.ty.kind() == new.ty.kind() && inner(old.ty) && inner(new.ty) {
+            let prefix = self.name(new) + ".";
+            let inner = Source { pair: self.pair, prefix: &prefix, depth: self.depth.saturating_sub(1) };
+            if self.depth > 0 {
+                inner.fields(&fields(old.ty), &fields(new.ty), out);
+            }
+            return;
+        }
+        out.push(Change::changed(What::FieldTypeChanged, self.text(old), self.text(new)).of(self.name(new)));
     }
-    let common: Vec<(&Field<'_>, &Field<'_>)> =
-        before.iter().filter_map(|field| Some((field, &after[*new_names.get(&*field.name)?]))).collect();
-    types(pair, common.iter().copied(), out);
-    if layout {
-        places(old, new, common.iter().copied(), out);
+
+    fn name(&self, field: &Field<'_>) -> String {
+        format!("{}{}", self.prefix, field.name)
+    }
+
+    fn text(&self, field: &Field<'_>) -> String {
+        c::declaration(field.ty, &self.name(field))
     }
 }
 
@@ -98,18 +162,6 @@ fn names<'f>(fields: &'f [Field<'_>]) -> HashMap<&'f str, usize, FixedState> {
         names.entry(&*field.name).or_insert(place);
     }
     names
-}
-
-fn types<'f, 'a: 'f>(
-    pair: Pair<'_>,
-    common: impl Iterator<Item = (&'f Field<'a>, &'f Field<'a>)>,
-    out: &mut Vec<Change>,
-) {
-    for (old, new) in common {
-        if !pair.same(old.ty, new.ty) {
-            out.push(Change::changed(What::FieldTypeChanged, text(old), text(new)).of(&*new.name));
-        }
-    }
 }
 
 /// Sizes and offsets.

@@ -33,6 +33,8 @@ pub enum Forward {
     Differs,
     /// They are the same.
     IsDefinition,
+    /// They are the same where the table with the FWD has a definition of that name somewhere else.
+    IsDefinedElsewhere,
 }
 
 /// Whether both types, of whichever surfaces, mean the same. FWD and STRUCT differ.
@@ -217,7 +219,12 @@ impl Comparison {
                 match forward {
                     (true, true) => true,
                     (false, false) => !anonymous || self.members(a, b, depth),
-                    _ => !anonymous && self.forward == Forward::IsDefinition,
+                    _ if anonymous => false,
+                    (a_is, _) => match self.forward {
+                        Forward::Differs => false,
+                        Forward::IsDefinition => true,
+                        Forward::IsDefinedElsewhere => is_defined(if a_is { a } else { b }),
+                    },
                 }
             }
             Class::Enum => named && (!anonymous || self.enumerators(a, b)),
@@ -287,6 +294,12 @@ impl Comparison {
             _ => self.meaning(a, b, depth),
         }
     }
+}
+
+/// Whether the table of a FWD has a definition of its name.
+fn is_defined(forward: Type<'_>) -> bool {
+    let kind = if forward.kind_flag() { TypeKind::Union } else { TypeKind::Struct };
+    forward.types().find(kind, forward.name()).is_some()
 }
 
 /// Whether the type has a layout of its own.
