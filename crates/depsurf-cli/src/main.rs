@@ -8,6 +8,7 @@ mod diff;
 mod exit;
 mod export;
 mod groups;
+mod import;
 mod list;
 mod log;
 mod man;
@@ -53,6 +54,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Diff(verb) => diff::run(verb, global, terminal, output),
         Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
+        Verb::Import(verb) => import::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
     }

@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod kind;
 pub mod note;
 pub mod progress;
+pub mod select;
 pub mod source;
 pub mod store;
 pub mod surface;

@@ -200,9 +200,7 @@ impl<'a> Pair<'a> {
             Kind::Enum if name == types::ANONYMOUS => self.one(types::anonymous, types::enums),
             Kind::Enum => self.one(|surface| types::named(surface, types::ENUM, name), types::enums),
             Kind::Field => self.one(|surface| fields_named(surface, name).collect(), field::changes),
-            Kind::Tracepoint => {
-                self.one(|surface| surface.tracepoints_named(name).collect(), tracepoint::changes)
-            }
+            Kind::Tracepoint => tracepoint::named(self, name),
             Kind::Lsm => {
                 self.one(|surface| surface.lsm_hook(name).into_iter().collect(), first(lsm::changes))
             }

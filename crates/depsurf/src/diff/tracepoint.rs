@@ -3,9 +3,53 @@
 use super::change::{Change, Class, What};
 use super::pair::Pair;
 use super::{prototype, types};
-use crate::surface::c;
-use crate::surface::tracepoint::Tracepoint;
+use crate::surface::syscall::{EVENT_SYSTEM, EventField, SyscallEvent};
+use crate::surface::tracepoint::{Tracepoint, split};
 use crate::surface::types::{Type, TypeKind};
+use crate::surface::{Surface, c};
+
+/// The changes of `NAME` or `SYSTEM:NAME`, events of system calls included; `None` where not both kernels have it.
+pub(super) fn named<'a>(pair: Pair<'a>, name: &'a str) -> Option<Vec<Change>> {
+    let (system, name) = split(name);
+    let listed = |surface: &'a Surface| -> Vec<Tracepoint<'a>> {
+        let is_meant = |found: &Tracepoint<'a>| system.is_none_or(|system| found.system() == Some(system));
+        surface.tracepoints_named(name).filter(is_meant).collect()
+    };
+    let mut out = Vec::new();
+    let (old, new) = (listed(pair.old), listed(pair.new));
+    if !old.is_empty() && !new.is_empty() {
+        changes(pair, &old, &new, &mut out);
+        return Some(out);
+    }
+    system.is_none_or(|system| system == EVENT_SYSTEM).then_some(())?;
+    syscall_event(pair, pair.old.syscall_event(name)?, pair.new.syscall_event(name)?, &mut out);
+    Some(out)
+}
+
+/// The changes of an event of a system call: its record is no type, but follows from the metadata.
+fn syscall_event(pair: Pair<'_>, old: SyscallEvent<'_>, new: SyscallEvent<'_>, out: &mut Vec<Change>) {
+    let Some((before, after)) = old.fields().zip(new.fields()) else { return };
+    let find = |list: &[EventField<'_>], name: &str| list.iter().position(|field| field.name == name);
+    let text = |field: &EventField<'_>| format!("{} {}", field.type_name, field.name);
+    let mut record = Vec::new();
+    for field in after.iter().filter(|field| find(&before, field.name).is_none()) {
+        record.push(Change::added(What::FieldAdded, field.name, text(field)));
+    }
+    for field in before.iter().filter(|field| find(&after, field.name).is_none()) {
+        record.push(Change::removed(What::FieldRemoved, field.name, text(field)));
+    }
+    let common = || before.iter().filter_map(|old| Some((old, &after[find(&after, old.name)?])));
+    for (old, new) in common().filter(|(old, new)| old.type_name != new.type_name) {
+        record.push(Change::changed(What::FieldTypeChanged, text(old), text(new)).of(new.name));
+    }
+    under(What::EventChanged, record, out);
+    if pair.compares_layout() {
+        for (old, new) in common().filter(|(old, new)| old.offset != new.offset) {
+            let change = Change::changed(What::OffsetChanged, old.offset.to_string(), new.offset.to_string());
+            out.push(change.of(new.name));
+        }
+    }
+}
 
 /// The changes of a tracepoint name that both kernels have.
 pub(super) fn changes<'a>(
