@@ -23,10 +23,10 @@ pub(super) fn changes(pair: Pair<'_>, old: Function<'_>, new: Function<'_>, out:
         }
     }
     collision(before.collision, after.collision, out);
-    if let (Some(old), Some(new)) = (file(old, before.collision), file(new, after.collision)) {
-        if old != new {
-            out.push(Change::changed(What::FileMoved, old, new));
-        }
+    if let (Some(old), Some(new)) = (file(old, before.collision), file(new, after.collision))
+        && old != new
+    {
+        out.push(Change::changed(What::FileMoved, old, new));
     }
 }
 

@@ -51,11 +51,11 @@ pub(super) fn changes(pair: Pair<'_>, old: Type<'_>, new: Type<'_>, out: &mut Ve
             out.push(Change::changed(What::ParamTypeChanged, from.text(), to.text()).of(to.key.as_str()));
         }
     }
-    if let (Some(old), Some(new)) = (old.target(), new.target()) {
-        if !pair.same(old, new) {
-            let [old, new] = [old, new].map(|ty| c::declaration(ty, ""));
-            out.push(Change::changed(What::ReturnTypeChanged, old, new));
-        }
+    if let (Some(old), Some(new)) = (old.target(), new.target())
+        && !pair.same(old, new)
+    {
+        let [old, new] = [old, new].map(|ty| c::declaration(ty, ""));
+        out.push(Change::changed(What::ReturnTypeChanged, old, new));
     }
 }
 

@@ -231,10 +231,9 @@ pub(super) fn enums<'a>(pair: Pair<'a>, old: &[Type<'a>], new: &[Type<'a>], out:
 fn enumeration(pair: Pair<'_>, old: Type<'_>, new: Type<'_>, out: &mut Vec<Change>) {
     let (before, after): (Vec<_>, Vec<_>) = (old.enumerators().collect(), new.enumerators().collect());
     values(&before, &after, out);
-    if let Some((old, new)) = old.size().zip(new.size()).filter(|(old, new)| old != new) {
-        if pair.compares_layout() {
-            out.push(Change::changed(What::SizeChanged, old.to_string(), new.to_string()));
-        }
+    let sizes = old.size().zip(new.size()).filter(|_| pair.compares_layout());
+    if let Some((old, new)) = sizes.filter(|(old, new)| old != new) {
+        out.push(Change::changed(What::SizeChanged, old.to_string(), new.to_string()));
     }
 }
 
