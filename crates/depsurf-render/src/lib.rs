@@ -7,6 +7,7 @@
 pub mod config;
 pub mod field;
 pub mod function;
+pub mod index;
 pub mod json;
 pub mod kfunc;
 mod layout;
@@ -14,6 +15,7 @@ mod look;
 pub mod lsm;
 pub mod markdown;
 pub mod page;
+pub mod path;
 mod rows;
 pub mod suggest;
 pub mod syscall;
