@@ -7,9 +7,11 @@ mod dataset;
 mod exit;
 mod export;
 mod groups;
+mod jobs;
 mod list;
 mod man;
 mod output;
+mod pages;
 mod progress;
 mod show;
 mod starter;
@@ -49,6 +51,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
+        Verb::Pages(verb) => pages::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
     }
