@@ -20,7 +20,7 @@ pub fn published(surfaces: &[Surface]) -> Vec<Group<'_>> {
     let Some(default) = group::default_kernel(&ids) else { return Vec::new() };
     let kernel = |Member { label, index }: Member| Kernel { label, surface: &surfaces[index] };
     let group = |found: group::Group| Group {
-        title: found.title.to_string(),
+        title: found.heading(),
         kernels: found.members.into_iter().map(kernel).collect(),
         base: found.base.map(kernel),
     };

@@ -4,7 +4,9 @@
 //! [`markdown`] or [`json`]. One file per noun holds its facts and how each form draws them.
 //! Pure functions: nothing is read, printed or asked from the environment.
 
+mod change;
 pub mod config;
+pub mod differences;
 pub mod field;
 pub mod function;
 pub mod index;

@@ -2,6 +2,7 @@
 
 use depsurf::surface::{Fact, Surface};
 
+use crate::differences::Differences;
 use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
 use depsurf::Kind;
 
@@ -34,6 +35,8 @@ pub struct Page<'a> {
     pub name: String,
     /// The kernels by group, as they were given.
     pub groups: Vec<Section<'a>>,
+    /// What changed between the kernels that each group compares.
+    pub differences: Vec<Differences<'a>>,
 }
 
 /// A group on the page.
@@ -100,8 +103,10 @@ impl<'a> Page<'a> {
             title: group.title.clone(),
             entries: group.kernels.iter().map(|kernel| entry(kind, name, kernel)).collect(),
         };
+        let name_of_all = canonical(kind, name);
+        let differences = Differences::of(kind, &name_of_all, groups);
         let groups = groups.iter().map(section).collect();
-        Self { kind, name: canonical(kind, name), groups }
+        Self { kind, name: name_of_all, groups, differences }
     }
 
     /// All entries, group by group.
@@ -154,8 +159,7 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 
 /// Absent is only what cannot have been overlooked.
 fn absent(kind: Kind, surface: &Surface, remark: Option<String>) -> State<'_> {
-    let unread = kind.facts().iter().find_map(|&fact| Some((fact, surface.meta().unknown_because(fact)?)));
-    match unread {
+    match surface.unread(kind) {
         Some((fact, reason)) => State::Unknown { fact, reason },
         None => State::Absent { remark },
     }

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use depsurf::surface::Surface;
-use depsurf::surface::field::fields;
+use depsurf::surface::field::{fields, outer_types, split};
 use depsurf::surface::types::TypeKind;
 
-use crate::field;
 use depsurf::Kind;
 
 /// What a user may have meant.
@@ -27,9 +26,9 @@ pub fn suggest(surfaces: &[&Surface], kind: Kind, name: &str) -> Suggestions {
     let name = name.trim();
     let kinds = Kind::ALL
         .into_iter()
-        .filter(|other| *other != kind && surfaces.iter().any(|surface| has(surface, *other, name)))
+        .filter(|other| *other != kind && surfaces.iter().any(|surface| surface.has(*other, name)))
         .collect();
-    let names = match (kind, field::split(name)) {
+    let names = match (kind, split(name)) {
         (Kind::Field, Some((outer, path))) => near_fields(surfaces, outer, path),
         (Kind::Field, None) => near(surfaces, Kind::Struct, name),
         _ => near(surfaces, kind, trimmed(kind, name)),
@@ -47,24 +46,6 @@ fn trimmed(kind: Kind, name: &str) -> &str {
         Kind::Lsm => ["security_", "bpf_lsm_"].iter().find_map(|it| name.strip_prefix(it)).unwrap_or(name),
         Kind::Syscall => name.find("sys_").map_or(name, |at| &name[at + "sys_".len()..]),
         _ => name,
-    }
-}
-
-/// Whether a surface has the name itself.
-fn has(surface: &Surface, kind: Kind, name: &str) -> bool {
-    let has_type =
-        |kinds: &[TypeKind]| surface.types().with_name(name).any(|found| kinds.contains(&found.kind()));
-    match kind {
-        Kind::Function => surface.function(name).is_some(),
-        Kind::Struct => has_type(&[TypeKind::Struct]),
-        Kind::Union => has_type(&[TypeKind::Union]),
-        Kind::Enum => has_type(&[TypeKind::Enum, TypeKind::Enum64]),
-        Kind::Field => field::lookup(surface, name).is_ok(),
-        Kind::Tracepoint => surface.tracepoints_named(name).next().is_some(),
-        Kind::Lsm => surface.lsm_hook(name).is_some(),
-        Kind::Kfunc => surface.kfunc(name).is_some(),
-        Kind::Syscall => surface.syscalls().any(|syscall| syscall.name() == name),
-        Kind::Config => surface.config(name).is_some(),
     }
 }
 
@@ -98,7 +79,7 @@ fn near_fields(surfaces: &[&Surface], outer: &str, path: &str) -> Vec<String> {
     let mut best = Best::new(path.rsplit('.').next().unwrap_or(path));
     let mut has_type = false;
     for surface in surfaces {
-        for field in field::outer_types(surface, outer).flat_map(fields) {
+        for field in outer_types(surface, outer).flat_map(fields) {
             has_type = true;
             best.offer(&field.name, &field.name);
             for inner in fields(field.ty.stripped(true)) {

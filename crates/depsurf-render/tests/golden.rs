@@ -1,4 +1,4 @@
-//! The `## Status` part of published pages, byte for byte, from the dataset they were made of.
+//! Published pages, byte for byte, from the dataset they were made of.
 //!
 //! Needs the directory with `golden/ubuntu25` in `DEPSURF_SHARED`.
 
@@ -54,7 +54,7 @@ struct Imported {
 
 #[test]
 #[allow(clippy::print_stderr, reason = "a test that does not run has to say so")]
-fn status_of_published_pages() {
+fn published_pages() {
     let Some(shared) = std::env::var_os("DEPSURF_SHARED") else {
         eprintln!("SKIPPED: DEPSURF_SHARED is not set, so no published page was compared");
         return;
@@ -76,10 +76,12 @@ fn status_of_published_pages() {
         .zip(&kernels)
         .map(|(name, kernel)| Labelled { label: label(name), surface: &kernel.surface })
         .collect();
+    let default = &labelled[8];
+    let base = |label: &str| Some(Labelled { label: label.into(), ..default.clone() });
     let groups = [
-        group("Regular", &labelled[..17]),
-        group("Arch", &labelled[17..21]),
-        group("Flavor", &labelled[21..]),
+        group("Regular", &labelled[..17], None),
+        group("Arch", &labelled[17..21], base("amd64")),
+        group("Flavor", &labelled[21..], base("generic")),
     ];
 
     let mut compared = 0;
@@ -93,13 +95,12 @@ fn status_of_published_pages() {
         for file in files {
             let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
             let golden = std::fs::read_to_string(&file).expect("a page");
-            let expected = &golden[..golden.find("\n## Differences\n").expect("the second part")];
             let mut page = Page::decide(kind, &name, &groups);
             publish(&mut page, &kernels);
             let drawn = markdown::page(&page);
             compared += 1;
-            if drawn != expected {
-                wrong.push((kind, name.clone(), first_difference(&drawn, expected)));
+            if drawn != golden {
+                wrong.push((kind, name.clone(), first_difference(&drawn, &golden)));
             }
         }
     }
@@ -112,8 +113,8 @@ fn status_of_published_pages() {
     );
 }
 
-fn group<'a>(title: &str, kernels: &[Labelled<'a>]) -> Group<'a> {
-    Group { title: title.into(), kernels: kernels.to_vec(), base: None }
+fn group<'a>(title: &str, kernels: &[Labelled<'a>], base: Option<Labelled<'a>>) -> Group<'a> {
+    Group { title: title.into(), kernels: kernels.to_vec(), base }
 }
 
 /// Puts the published verdicts in the place of our own.
@@ -142,23 +143,22 @@ fn first_difference(drawn: &str, expected: &str) -> String {
 fn import(dataset: &Path, name: &str) -> Imported {
     let mut kernel = Kernel::new(name);
     let mut verdicts = HashMap::new();
-    let functions = lines(&dataset.join("types_func").join(format!("{name}.jsonl.zst")));
-    for function in &functions {
-        define(&mut kernel.parts, function);
-    }
+    let structures = lines(&dataset.join("types_struct").join(format!("{name}.jsonl.zst")));
+    let mut structs = Structs::default();
+    structures.iter().for_each(|structure| structs.declare(&mut kernel.parts, structure));
     let mut hooks = Vec::new();
-    for structure in lines(&dataset.join("types_struct").join(format!("{name}.jsonl.zst"))) {
-        if text(&structure, "name") == "security_hook_heads" {
-            hooks =
-                list(&structure, "members").iter().map(|member| text(member, "name").to_owned()).collect();
+    for structure in &structures {
+        if text(structure, "name") == "security_hook_heads" {
+            hooks = list(structure, "members").iter().map(|member| text(member, "name").to_owned()).collect();
         }
-        define(&mut kernel.parts, &structure);
+        structs.define(&mut kernel.parts, structure);
+    }
+    for function in lines(&dataset.join("types_func").join(format!("{name}.jsonl.zst"))) {
+        structs.function(&mut kernel.parts, &function);
     }
     for tracepoint in lines(&dataset.join("tracepoints").join(format!("{name}.jsonl.zst"))) {
-        let record = define(&mut kernel.parts, &tracepoint["struct"]).0;
-        let function = define(&mut kernel.parts, &tracepoint["func"]).0;
-        // The last type before a FUNC is its prototype.
-        let prototype = function - 1;
+        let record = structs.structure(&mut kernel.parts, &tracepoint["struct"]).0;
+        let prototype = structs.function(&mut kernel.parts, &tracepoint["func"]).0;
         let [name, class, format] = ["event_name", "class_name", "fmt_str"]
             .map(|field| kernel.string(text(&tracepoint, field)).into());
         kernel.parts.tracepoints.push(record::Tracepoint {
@@ -251,87 +251,97 @@ fn instance(func: &Value) -> Instance {
     }
 }
 
-/// Adds a type of the dataset: structs at the top with their members, those inside by name.
-fn define(parts: &mut Parts, value: &Value) -> TypeId {
-    let name = parts.strings.intern(text(value, "name").as_bytes());
-    match text(value, "kind") {
-        "FUNC" => {
-            let proto = refer(parts, &value["type"]);
-            parts.types.push(TypeKind::Func, false, name, proto.0, [])
-        }
-        "STRUCT" => {
-            let members: Vec<Child> = list(value, "members")
-                .iter()
-                .map(|member| Child {
-                    name: parts.strings.intern(text(member, "name").as_bytes()),
-                    a: refer(parts, &member["type"]).0,
-                    b: 0,
-                })
-                .collect();
-            parts.types.push(TypeKind::Struct, false, name, 0, members)
-        }
-        other => panic!("{other} at the top of a file"),
-    }
+/// The structs of a kernel by name, so that types inside others can refer to them.
+#[derive(Default)]
+struct Structs {
+    ids: HashMap<String, TypeId>,
 }
 
-fn refer(parts: &mut Parts, value: &Value) -> TypeId {
-    let name = |parts: &mut Parts| parts.strings.intern(text(value, "name").as_bytes());
-    let mut modifier = |kind: TypeKind| {
-        let target = refer(parts, &value["type"]).0;
-        parts.types.push(kind, false, Default::default(), target, [])
-    };
-    match text(value, "kind") {
-        "VOID" => TypeId::VOID,
-        "PTR" => modifier(TypeKind::Ptr),
-        "CONST" => modifier(TypeKind::Const),
-        "VOLATILE" => modifier(TypeKind::Volatile),
-        "RESTRICT" => modifier(TypeKind::Restrict),
-        "ARRAY" => {
-            let element = refer(parts, &value["type"]).0;
-            let child = Child { name: Default::default(), a: element, b: number(value, "nr_elems") as u32 };
-            parts.types.push(TypeKind::Array, false, Default::default(), 0, [child])
-        }
-        "FUNC_PROTO" => {
-            let params: Vec<Child> = list(value, "params")
-                .iter()
-                .map(|param| {
+impl Structs {
+    /// Makes room for a definition.
+    fn declare(&mut self, parts: &mut Parts, value: &Value) {
+        let name = parts.strings.intern(text(value, "name").as_bytes());
+        let members = list(value, "members").iter().map(|_| Child { name: Default::default(), a: 0, b: 0 });
+        let id = parts.types.push(TypeKind::Struct, false, name, 0, members.collect::<Vec<_>>());
+        self.ids.insert(text(value, "name").to_owned(), id);
+    }
+
+    fn define(&mut self, parts: &mut Parts, value: &Value) {
+        let members = self.members(parts, value);
+        parts.types.patch(self.ids[text(value, "name")], false, 0, &members);
+    }
+
+    /// A definition of its own.
+    fn structure(&mut self, parts: &mut Parts, value: &Value) -> TypeId {
+        let members = self.members(parts, value);
+        let name = parts.strings.intern(text(value, "name").as_bytes());
+        parts.types.push(TypeKind::Struct, false, name, 0, members)
+    }
+
+    fn members(&mut self, parts: &mut Parts, value: &Value) -> Vec<Child> {
+        let member = |member: &Value| Child {
+            name: parts.strings.intern(text(member, "name").as_bytes()),
+            a: self.refer(parts, &member["type"]).0,
+            b: 0,
+        };
+        list(value, "members").iter().map(member).collect()
+    }
+
+    /// A FUNC; gives the id of its prototype.
+    fn function(&mut self, parts: &mut Parts, value: &Value) -> TypeId {
+        let name = parts.strings.intern(text(value, "name").as_bytes());
+        let proto = self.refer(parts, &value["type"]);
+        parts.types.push(TypeKind::Func, false, name, proto.0, []);
+        proto
+    }
+
+    /// A type inside another one.
+    fn refer(&mut self, parts: &mut Parts, value: &Value) -> TypeId {
+        let name = parts.strings.intern(text(value, "name").as_bytes());
+        let mut modifier = |kind: TypeKind| {
+            let target = self.refer(parts, &value["type"]).0;
+            parts.types.push(kind, false, Default::default(), target, [])
+        };
+        match text(value, "kind") {
+            "VOID" => TypeId::VOID,
+            "PTR" => modifier(TypeKind::Ptr),
+            "CONST" => modifier(TypeKind::Const),
+            "VOLATILE" => modifier(TypeKind::Volatile),
+            "RESTRICT" => modifier(TypeKind::Restrict),
+            "ARRAY" => {
+                let element = self.refer(parts, &value["type"]).0;
+                let child =
+                    Child { name: Default::default(), a: element, b: number(value, "nr_elems") as u32 };
+                parts.types.push(TypeKind::Array, false, Default::default(), 0, [child])
+            }
+            "FUNC_PROTO" => {
+                let param = |param: &Value| {
                     let name = Some(text(param, "name")).filter(|name| !name.starts_with("(anon"));
                     Child {
                         name: parts.strings.intern(name.unwrap_or_default().as_bytes()),
-                        a: refer(parts, &param["type"]).0,
+                        a: self.refer(parts, &param["type"]).0,
                         b: 0,
                     }
-                })
-                .collect();
-            let returns = refer(parts, &value["ret_type"]).0;
-            parts.types.push(TypeKind::FuncProto, false, Default::default(), returns, params)
+                };
+                let params: Vec<Child> = list(value, "params").iter().map(param).collect();
+                let returns = self.refer(parts, &value["ret_type"]).0;
+                parts.types.push(TypeKind::FuncProto, false, Default::default(), returns, params)
+            }
+            "INT" => {
+                let encoding = Child { name: Default::default(), a: 0, b: 0 };
+                parts.types.push(TypeKind::Int, false, name, 4, [encoding])
+            }
+            "TYPEDEF" => parts.types.push(TypeKind::Typedef, false, name, 0, []),
+            "ENUM" => parts.types.push(TypeKind::Enum, false, name, 4, []),
+            "UNION" => parts.types.push(TypeKind::Union, false, name, 0, []),
+            // The definition where the dataset has it; else one without members.
+            "STRUCT" => match self.ids.get(text(value, "name")) {
+                Some(id) => *id,
+                None => parts.types.push(TypeKind::Struct, false, name, 0, []),
+            },
+            "FWD" => parts.types.push(TypeKind::Fwd, text(value, "fwd_kind") == "union", name, 0, []),
+            other => panic!("type of kind {other}"),
         }
-        "INT" => {
-            let name = name(parts);
-            parts.types.push(TypeKind::Int, false, name, 4, [Child { name: Default::default(), a: 0, b: 0 }])
-        }
-        "TYPEDEF" => {
-            let name = name(parts);
-            parts.types.push(TypeKind::Typedef, false, name, 0, [])
-        }
-        "ENUM" => {
-            let name = name(parts);
-            parts.types.push(TypeKind::Enum, false, name, 4, [])
-        }
-        // By name only, so that the definition at the top stays the only one.
-        "STRUCT" => {
-            let name = name(parts);
-            parts.types.push(TypeKind::Fwd, false, name, 0, [])
-        }
-        "UNION" => {
-            let name = name(parts);
-            parts.types.push(TypeKind::Fwd, true, name, 0, [])
-        }
-        "FWD" => {
-            let name = name(parts);
-            parts.types.push(TypeKind::Fwd, text(value, "fwd_kind") == "union", name, 0, [])
-        }
-        other => panic!("type of kind {other}"),
     }
 }
 

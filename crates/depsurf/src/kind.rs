@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::surface::Fact;
+use crate::surface::types::TypeKind;
+use crate::surface::{Fact, Surface, field};
 
 /// What a name names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,6 +90,33 @@ impl Kind {
             Self::Syscall => &[Fact::Syscalls, Fact::CompatSyscalls],
             Self::Config => &[Fact::Config],
         }
+    }
+}
+
+impl Surface {
+    /// Whether it has something of a kind under a name.
+    #[must_use]
+    pub fn has(&self, kind: Kind, name: &str) -> bool {
+        let has_type =
+            |kinds: &[TypeKind]| self.types().with_name(name).any(|found| kinds.contains(&found.kind()));
+        match kind {
+            Kind::Function => self.function(name).is_some(),
+            Kind::Struct => has_type(&[TypeKind::Struct]),
+            Kind::Union => has_type(&[TypeKind::Union]),
+            Kind::Enum => has_type(&[TypeKind::Enum, TypeKind::Enum64]),
+            Kind::Field => field::named(self, name).next().is_some(),
+            Kind::Tracepoint => self.tracepoints_named(name).next().is_some(),
+            Kind::Lsm => self.lsm_hook(name).is_some(),
+            Kind::Kfunc => self.kfunc(name).is_some(),
+            Kind::Syscall => self.syscalls().any(|syscall| syscall.name() == name),
+            Kind::Config => self.config(name).is_some(),
+        }
+    }
+
+    /// Why it is not known which names of a kind there are; `None` where it is known.
+    #[must_use]
+    pub fn unread(&self, kind: Kind) -> Option<(Fact, &str)> {
+        kind.facts().iter().find_map(|&fact| Some((fact, self.meta().unknown_because(fact)?)))
     }
 }
 

@@ -67,7 +67,7 @@ pub fn layout_same_with(a: Type<'_>, b: Type<'_>, forward: Forward) -> bool {
 /// -1 as 4294967295; they count as equal.
 #[must_use]
 pub fn value_same(a: i128, b: i128) -> bool {
-    value(a) == value(b)
+    sign_free(a) == sign_free(b)
 }
 
 /// A 64-bit hash of the meaning, the same in every process and on every machine: equal where [`same_with`] says
@@ -169,7 +169,7 @@ fn unqualified(ty: Type<'_>) -> (u8, Type<'_>) {
 }
 
 /// An enumerator's value without its sign; see [`value_same`].
-fn value(value: i128) -> u64 {
+pub(crate) fn sign_free(value: i128) -> u64 {
     let value = value as i64;
     if (-(1 << 31)..1 << 32).contains(&value) { u64::from(value as u32) } else { value.cast_unsigned() }
 }
@@ -407,7 +407,8 @@ impl<'a> Hashing<'a> {
 }
 
 fn enumerators(seed: u64, ty: Type<'_>) -> u64 {
-    ty.enumerators().fold(seed, |hash, item| mix(mix(hash, xxh3_64(item.name.as_bytes())), value(item.value)))
+    ty.enumerators()
+        .fold(seed, |hash, item| mix(mix(hash, xxh3_64(item.name.as_bytes())), sign_free(item.value)))
 }
 
 /// Folds `next` into `hash`; the order matters. The factors are digits of pi and e.

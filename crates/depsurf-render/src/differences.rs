@@ -1,0 +1,140 @@
+//! What changed of one name, pair by pair of the kernels that a group compares.
+
+use std::fmt::Write;
+
+use depsurf::Kind;
+use depsurf::diff::{Change, Class, Pair, declares};
+use depsurf::surface::{Fact, Surface};
+
+use crate::change;
+use crate::page::{Group, Kernel};
+
+/// The pairs of one group.
+#[derive(Debug, Clone)]
+pub struct Differences<'a> {
+    /// The group's title.
+    pub title: String,
+    /// Its pairs, in the order of the group.
+    pub pairs: Vec<Compared<'a>>,
+}
+
+/// One name on two kernels.
+#[derive(Debug, Clone)]
+pub struct Compared<'a> {
+    /// What the old kernel is called.
+    pub old: String,
+    /// What the new kernel is called.
+    pub new: String,
+    /// For each of the two whether it tells what the source declares: a function in assembly has no prototype.
+    pub declared: [bool; 2],
+    /// What comparing them gave.
+    pub outcome: Outcome<'a>,
+}
+
+/// What comparing a name on two kernels gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// Both have it: what changed, of every class.
+    Both(Vec<Change>),
+    /// Only the new kernel has it.
+    Appeared,
+    /// Only the old kernel has it.
+    Disappeared,
+    /// Neither has it.
+    Absent,
+    /// One of them may have it: what would tell was not read.
+    Unknown {
+        /// What that kernel is called.
+        label: String,
+        /// What was not read of it.
+        fact: Fact,
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+impl<'a> Differences<'a> {
+    /// Compares the kernels of every group that has a pair.
+    #[must_use]
+    pub fn of(kind: Kind, name: &str, groups: &[Group<'a>]) -> Vec<Self> {
+        let section = |group: &Group<'a>| {
+            let pairs = pairs(group).map(|(old, new)| Compared::new(kind, name, old, new)).collect();
+            Self { title: group.title.clone(), pairs }
+        };
+        groups.iter().map(section).filter(|section| !section.pairs.is_empty()).collect()
+    }
+}
+
+/// The pairs of a group: each kernel with its neighbour, or with the base.
+fn pairs<'g, 'a>(group: &'g Group<'a>) -> impl Iterator<Item = (&'g Kernel<'a>, &'g Kernel<'a>)> {
+    let neighbours =
+        group.kernels.windows(2).filter(|_| group.base.is_none()).map(|pair| (&pair[0], &pair[1]));
+    let based = group.base.iter().flat_map(|base| group.kernels.iter().map(move |kernel| (base, kernel)));
+    neighbours.chain(based)
+}
+
+impl<'a> Compared<'a> {
+    fn new(kind: Kind, name: &str, old: &Kernel<'a>, new: &Kernel<'a>) -> Self {
+        let declared = [old, new].map(|kernel| declares(kernel.surface, kind, name));
+        let outcome = outcome(kind, name, old, new);
+        Self { old: old.label.clone(), new: new.label.clone(), declared, outcome }
+    }
+
+    /// Whether a list of differences in the source has a place for it.
+    fn matters(&self) -> bool {
+        self.declared.contains(&true) || matches!(self.outcome, Outcome::Unknown { .. })
+    }
+}
+
+fn outcome<'a>(kind: Kind, name: &str, old: &Kernel<'a>, new: &Kernel<'a>) -> Outcome<'a> {
+    let pair = Pair::new(old.surface, new.surface);
+    if let Some(changes) = pair.changes(kind, name) {
+        return Outcome::Both(changes);
+    }
+    let lacks = |surface: &Surface| !surface.has(kind, name);
+    for kernel in [old, new] {
+        if let Some((fact, reason)) = kernel.surface.unread(kind).filter(|_| lacks(kernel.surface)) {
+            return Outcome::Unknown { label: kernel.label.clone(), fact, reason };
+        }
+    }
+    match (lacks(pair.old), lacks(pair.new)) {
+        (true, false) => Outcome::Appeared,
+        (false, true) => Outcome::Disappeared,
+        _ => Outcome::Absent,
+    }
+}
+
+/// The `## Differences` part of a page: what changed in the source.
+pub(crate) fn markdown(differences: &[Differences<'_>], out: &mut String) {
+    out.push_str("\n## Differences\n");
+    for section in differences.iter().filter(|section| section.pairs.iter().any(Compared::matters)) {
+        let _ = writeln!(out, "<b>{}</b>\n<ul>", section.title);
+        section.pairs.iter().for_each(|pair| item(pair, out));
+        out.push_str("</ul>\n");
+    }
+}
+
+fn item(pair: &Compared<'_>, out: &mut String) {
+    let between = format!("between <code>{}</code> and <code>{}</code>", pair.old, pair.new);
+    match &pair.outcome {
+        Outcome::Both(changes) if pair.declared == [true, true] => {
+            let source: Vec<&Change> =
+                changes.iter().filter(|change| change.what.class() == Class::Source).collect();
+            if source.is_empty() {
+                let _ = writeln!(out, "<li>\nNo changes {between} ✅\n</li>");
+                return;
+            }
+            let _ = writeln!(out, "<li>\n<details>\n<summary>Changed {between} ⚠️</summary>\n<ul>");
+            source.into_iter().for_each(|change| change::markdown(change, out));
+            out.push_str("</ul>\n</details>\n</li>\n");
+        }
+        Outcome::Unknown { label, fact, reason } => {
+            let fact = fact.words();
+            let _ = writeln!(
+                out,
+                "<li>\nUnknown {between} ⚠️ ({fact} of <code>{label}</code> could not be read: {reason})\n</li>"
+            );
+        }
+        Outcome::Both(_) | Outcome::Appeared | Outcome::Disappeared | Outcome::Absent => {}
+    }
+}
