@@ -137,8 +137,24 @@ pub fn columns(groups: &[Group<'_>]) -> Vec<Column> {
 }
 
 /// The cells of a page's row, one per column.
-pub fn cells(page: &Page<'_>) -> impl Iterator<Item = Cell> {
-    page.entries().map(|entry| Cell::new(&entry.state))
+#[must_use]
+pub fn cells(page: &Page<'_>) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let mut differences = page.differences.iter().peekable();
+    for section in &page.groups {
+        let first = cells.len();
+        cells.extend(section.entries.iter().map(|entry| Cell::new(&entry.state)));
+        // Groups without a pair have no differences.
+        let Some(found) = differences.next_if(|found| found.title == section.title) else { continue };
+        // Pairs are about the last kernels of the group: the first one has no neighbour before it.
+        let first = first + section.entries.len().saturating_sub(found.pairs.len());
+        for (cell, pair) in cells[first..].iter_mut().zip(&found.pairs) {
+            if pair.is_changed() {
+                *cell = cell.with(Symbol::Changed);
+            }
+        }
+    }
+    cells
 }
 
 /// The names of a kind with their files and cells.
