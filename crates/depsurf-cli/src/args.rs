@@ -74,6 +74,7 @@ pub enum Verb {
     List(List),
     Show(Show),
     Export(Export),
+    Import(Import),
     Pages(Pages),
     #[command(hide = true)]
     Completions(Completions),
@@ -163,6 +164,33 @@ pub struct Export {
     /// Only kernels whose name matches; may be given several times.
     #[arg(long, value_name = "GLOB")]
     pub kernel: Vec<String>,
+}
+
+/// Read the dataset of another program and keep its kernels; prints their names.
+///
+/// What the format does not tell is unknown afterwards. A kernel that is in the dataset already is replaced.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf import depsurf DepSurf-dataset                 every kernel of the original DepSurf dataset
+  depsurf import depsurf data --kernel '5.4.*'           only some kernels
+  depsurf import depsurf data --dataset ubuntu           into a dataset of its own")]
+pub struct Import {
+    /// Which format.
+    pub format: ImportFormat,
+    /// The directory with func_groups, types_struct and so on, or some of them; files may be compressed with
+    /// gzip or zstd.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Only kernels whose name matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+}
+
+/// Formats to import from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    Depsurf,
 }
 
 /// Formats to export to.

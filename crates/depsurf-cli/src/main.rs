@@ -7,6 +7,7 @@ mod dataset;
 mod exit;
 mod export;
 mod groups;
+mod import;
 mod jobs;
 mod list;
 mod man;
@@ -51,6 +52,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
+        Verb::Import(verb) => import::run(verb, global, terminal, output),
         Verb::Pages(verb) => pages::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),

@@ -73,7 +73,7 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     let (mut types, mut layout) = (Rows::default(), Rows::default());
     for (kernel, facts) in present {
         for place in &facts.places {
-            let from = if place.source == "btf" { "" } else { "  (from DWARF: not in the kernel's BTF)" };
+            let from = if place.source == "dwarf" { "  (from DWARF: not in the kernel's BTF)" } else { "" };
             types.add(*kernel, "", format!("{};{from}", place.member.line().0), Tone::Plain);
             let unit = if place.member.bitfield_size.is_some() { "" } else { " bytes" };
             let outer = place.struct_size.map_or_else(String::new, |size| format!(" of {size}"));

@@ -133,7 +133,7 @@ fn entry<'a>(kind: Kind, name: &'a str, kernel: &Kernel<'a>) -> Entry<'a> {
     let surface = kernel.surface;
     let state = match lookup(kind, name, surface) {
         Ok(facts) => State::Present(facts),
-        Err(remark) => absent(kind, surface, remark),
+        Err(remark) => absent(kind, name, surface, remark),
     };
     Entry { label: kernel.label.clone(), surface, state }
 }
@@ -148,7 +148,7 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
         Kind::Struct | Kind::Union | Kind::Enum => {
             return types::lookup(surface, kind, name).map(Facts::Type);
         }
-        Kind::Tracepoint => tracepoint::lookup(surface, name).map(Facts::Tracepoint),
+        Kind::Tracepoint => return tracepoint::lookup(surface, name).map(Facts::Tracepoint),
         Kind::Lsm => lsm::lookup(surface, name).map(Facts::Lsm),
         Kind::Kfunc => kfunc::lookup(surface, name).map(Facts::Kfunc),
         Kind::Syscall => syscall::lookup(surface, name).map(Facts::Syscall),
@@ -158,9 +158,18 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 }
 
 /// Absent is only what cannot have been overlooked.
-fn absent(kind: Kind, surface: &Surface, remark: Option<String>) -> State<'_> {
-    match surface.unread(kind) {
-        Some((fact, reason)) => State::Unknown { fact, reason },
-        None => State::Absent { remark },
+fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
+    let special = if kind == Kind::Tracepoint { tracepoint::needed(surface, name) } else { None };
+    let unread = match special {
+        Some(facts) => surface.first_unread(facts),
+        None => surface.unread(kind),
+    };
+    if let Some((fact, reason)) = unread.or_else(|| types::undefined(surface, kind, name)) {
+        return State::Unknown { fact, reason };
     }
+    let second = kind.second_place().and_then(|(fact, words)| {
+        let reason = surface.meta().unknown_because(fact)?;
+        Some(format!("{words}; {} could not be read ({reason})", fact.words()))
+    });
+    State::Absent { remark: remark.or(second) }
 }

@@ -60,7 +60,10 @@ fn near(surfaces: &[&Surface], kind: Kind, name: &str) -> Vec<String> {
         };
         match kind {
             Kind::Function => surface.functions().for_each(|it| offer(it.name())),
-            Kind::Tracepoint => surface.tracepoints().for_each(|it| offer(it.name())),
+            Kind::Tracepoint => {
+                surface.tracepoints().for_each(|it| offer(it.name()));
+                surface.syscall_events().iter().for_each(|it| offer(&it.name()));
+            }
             Kind::Lsm => surface.lsm_hooks().for_each(|it| offer(it.name())),
             Kind::Kfunc => surface.kfuncs().for_each(|it| offer(it.name())),
             Kind::Syscall => surface.syscalls().for_each(|it| offer(it.name())),

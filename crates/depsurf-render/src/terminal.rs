@@ -96,6 +96,7 @@ fn related(kind: Kind) -> &'static [Fact] {
     match kind {
         Kind::Function => &[
             Fact::Functions,
+            Fact::Prototypes,
             Fact::Symbols,
             Fact::Btf,
             Fact::FtraceSites,
@@ -104,7 +105,10 @@ fn related(kind: Kind) -> &'static [Fact] {
             Fact::ErrorInjection,
             Fact::BtfIds,
         ],
-        Kind::Struct | Kind::Union | Kind::Enum | Kind::Field => &[Fact::Types, Fact::Btf],
+        Kind::Struct => &[Fact::Structs, Fact::Btf],
+        Kind::Union => &[Fact::Unions, Fact::Btf],
+        Kind::Enum => &[Fact::Enums, Fact::Btf],
+        Kind::Field => &[Fact::Structs, Fact::Unions, Fact::Btf],
         Kind::Tracepoint => &[Fact::Tracepoints, Fact::RawTracepoints, Fact::Btf],
         Kind::Lsm => &[Fact::LsmHooks, Fact::BtfIds],
         Kind::Kfunc => &[Fact::Kfuncs, Fact::BtfIds],

@@ -103,6 +103,7 @@ pub fn surface(name: &str) -> Surface {
         address_size: 8,
         base_address: 0,
         btf_types: 1,
+        imported: None,
         evidence: [
             (Fact::Functions, Evidence::known(".debug_info")),
             (Fact::Config, Evidence::unknown("no config was given")),

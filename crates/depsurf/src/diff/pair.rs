@@ -69,10 +69,14 @@ impl<'a> Pair<'a> {
     /// Whether two types read the same (SPEC 5).
     ///
     /// In the kernel's own BTF a FWD says that the image has no definition, so there it differs from a STRUCT, as
-    /// on the published pages. In DWARF it only says that one compile unit has none, which is no change.
+    /// on the published pages; what was imported was read from BTF, too. In DWARF it only says that one compile unit
+    /// has none, which is no change.
     pub(super) fn same(self, old: Type<'_>, new: Type<'_>) -> bool {
-        let is_btf = |ty: Type<'_>, surface: &Surface| ty.id().0 < surface.meta().btf_types;
-        let exact = is_btf(old, self.old) && is_btf(new, self.new);
+        let from_btf = |ty: Type<'_>, surface: &Surface| {
+            let meta = surface.meta();
+            meta.imported.is_some() || ty.id().0 < meta.btf_types
+        };
+        let exact = from_btf(old, self.old) && from_btf(new, self.new);
         same_with(old, new, if exact { Forward::Differs } else { Forward::IsDefinition })
     }
 }

@@ -127,10 +127,11 @@ fn places<'f, 'a: 'f>(
     }
 }
 
-/// Whether two fields are in the same place.
+/// Whether two fields are in the same place, as far as both places are known.
 pub(super) fn place(old: &Field<'_>, new: &Field<'_>, mut tell: impl FnMut(Change)) {
-    if old.bit_offset != new.bit_offset {
-        tell(Change::changed(What::OffsetChanged, offset(old), offset(new)));
+    let Some((before, after)) = old.bit_offset.zip(new.bit_offset) else { return };
+    if before != after {
+        tell(Change::changed(What::OffsetChanged, offset(old, before), offset(new, after)));
     }
     if old.bitfield_size != new.bitfield_size {
         let width = |field: &Field<'_>| field.bitfield_size.unwrap_or(0).to_string();
@@ -139,10 +140,10 @@ pub(super) fn place(old: &Field<'_>, new: &Field<'_>, mut tell: impl FnMut(Chang
 }
 
 /// Bytes; `byte:bit` for a bitfield, where bits count as BTF counts them.
-fn offset(field: &Field<'_>) -> String {
+fn offset(field: &Field<'_>, bits: u64) -> String {
     match field.bitfield_size {
-        None => (field.bit_offset / 8).to_string(),
-        Some(_) => format!("{}:{}", field.bit_offset / 8, field.bit_offset % 8),
+        None => (bits / 8).to_string(),
+        Some(_) => format!("{}:{}", bits / 8, bits % 8),
     }
 }
 

@@ -47,6 +47,7 @@ pub fn read(image: &Image<'_>, package: Option<Package>, name: Option<&KernelId>
         address_size: image.address_size(),
         base_address: image.text_start().unwrap_or(0),
         btf_types: 1,
+        imported: None,
         evidence: BTreeMap::new(),
     })
 }

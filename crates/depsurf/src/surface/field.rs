@@ -18,9 +18,9 @@ pub struct Field<'a> {
     pub name: Cow<'a, str>,
     /// Type, with its qualifiers.
     pub ty: Type<'a>,
-    /// Offset from the start of the outer struct, in bits.
-    pub bit_offset: u64,
-    /// Bits of a bitfield; `None` for other fields.
+    /// Offset from the start of the outer struct, in bits; `None` where it is unknown.
+    pub bit_offset: Option<u64>,
+    /// Bits of a bitfield; `None` for other fields, and where that is unknown.
     pub bitfield_size: Option<u8>,
 }
 
@@ -64,11 +64,11 @@ pub fn named<'a>(surface: &'a Surface, name: &'a str) -> impl Iterator<Item = Fo
 #[must_use]
 pub fn resolve<'a>(outer: Type<'a>, path: &str) -> Option<Field<'a>> {
     let mut current = outer;
-    let mut base = 0u64;
+    let mut base = Some(0u64);
     let mut steps = path.split('.').peekable();
     while let Some(step) = steps.next() {
         let mut field = fields(current).into_iter().find(|field| field.name == step)?;
-        field.bit_offset += base;
+        field.bit_offset = field.bit_offset.zip(base).map(|(offset, base)| offset + base);
         if steps.peek().is_none() {
             return Some(field);
         }
@@ -83,7 +83,7 @@ pub fn resolve<'a>(outer: Type<'a>, path: &str) -> Option<Field<'a>> {
 #[must_use]
 pub fn fields(ty: Type<'_>) -> Vec<Field<'_>> {
     let mut flat = Flat { fields: Vec::with_capacity(ty.members().len()), met: 0, anonymous: 0 };
-    flat.add(ty, 0, 0);
+    flat.add(ty, Some(0), 0);
     flat.fields
 }
 
@@ -94,7 +94,7 @@ struct Flat<'a> {
 }
 
 impl<'a> Flat<'a> {
-    fn add(&mut self, ty: Type<'a>, base: u64, depth: usize) {
+    fn add(&mut self, ty: Type<'a>, base: Option<u64>, depth: usize) {
         for member in ty.members() {
             self.met += 1;
             if self.met > LIMIT {
@@ -102,7 +102,7 @@ impl<'a> Flat<'a> {
             }
             // A member whose type is not of the table can only come from damaged bytes.
             let Some(member_type) = ty.types().get(member.type_id) else { continue };
-            let bit_offset = base + u64::from(member.bit_offset);
+            let bit_offset = base.zip(member.bit_offset).map(|(base, offset)| base + u64::from(offset));
             if member.name.is_empty() {
                 let inner = member_type.stripped(true);
                 if matches!(inner.kind(), TypeKind::Struct | TypeKind::Union) {
