@@ -79,6 +79,7 @@ pub enum Verb {
     Log(Log),
     Export(Export),
     Import(Import),
+    Pages(Pages),
     #[command(hide = true)]
     Completions(Completions),
     #[command(hide = true)]
@@ -257,6 +258,34 @@ pub enum ImportFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     Depsurf,
+}
+
+/// Write the page of every name as Markdown, and indexes; prints the path of the page that leads to all others.
+///
+/// Only files that have changed are written, and those of names that are gone are removed, so a run that was
+/// interrupted is resumed by running again. Kinds that are not chosen are left as they are. Files that this
+/// command did not write are never touched.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf pages -o site
+  depsurf pages -o site --kernel '6.*'       over some kernels
+  depsurf pages -o site --kind struct --kind field")]
+pub struct Pages {
+    /// Where to; made when it does not exist.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Only names of this kind; may be given several times [default: all but fields, which are on the pages of
+    /// their structs].
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
+    /// Only kernels whose name matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// How many threads to use [default: as many as there are processors].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// Write the completions of a shell.

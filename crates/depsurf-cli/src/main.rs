@@ -9,10 +9,12 @@ mod exit;
 mod export;
 mod groups;
 mod import;
+mod jobs;
 mod list;
 mod log;
 mod man;
 mod output;
+mod pages;
 mod progress;
 mod show;
 mod starter;
@@ -55,6 +57,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
         Verb::Import(verb) => import::run(verb, global, terminal, output),
+        Verb::Pages(verb) => pages::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
     }

@@ -14,6 +14,7 @@ pub mod image;
 pub mod interop;
 pub mod kernel;
 pub mod kind;
+pub mod names;
 pub mod note;
 pub mod progress;
 pub mod select;
