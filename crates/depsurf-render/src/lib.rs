@@ -24,4 +24,4 @@ pub mod types;
 pub use depsurf::Kind;
 pub use look::Look;
 pub use page::{Entry, Facts, Group, Kernel, Page, Section, State};
-pub use suggest::{Suggestions, suggest};
+pub use suggest::{Suggestions, kinds_of, suggest};
