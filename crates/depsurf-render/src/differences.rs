@@ -84,7 +84,7 @@ impl<'a> Compared<'a> {
     /// Whether the source changed, as far as both kernels tell what it declares.
     #[must_use]
     pub fn is_changed(&self) -> bool {
-        let Outcome::Both(changes) = &self.outcome else { return false };
+        let Outcome::Both { changes } = &self.outcome else { return false };
         self.declared == [true, true] && changes.iter().any(|change| change.what.class() == Class::Source)
     }
 

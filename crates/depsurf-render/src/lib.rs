@@ -31,4 +31,4 @@ pub use depsurf::Kind;
 pub use differences::Differences;
 pub use look::Look;
 pub use page::{Entry, Facts, Group, Kernel, Page, Section, State};
-pub use suggest::{Suggestions, suggest};
+pub use suggest::{Suggestions, kinds_of, suggest};

@@ -24,16 +24,21 @@ const MOST: usize = 8;
 #[must_use]
 pub fn suggest(surfaces: &[&Surface], kind: Kind, name: &str) -> Suggestions {
     let name = name.trim();
-    let kinds = Kind::ALL
-        .into_iter()
-        .filter(|other| *other != kind && surfaces.iter().any(|surface| surface.has(*other, name)))
-        .collect();
+    let mut kinds = kinds_of(surfaces, name);
+    kinds.retain(|other| *other != kind);
     let names = match (kind, split(name)) {
         (Kind::Field, Some((outer, path))) => near_fields(surfaces, outer, path),
         (Kind::Field, None) => near(surfaces, Kind::Struct, name),
         _ => near(surfaces, kind, trimmed(kind, name)),
     };
     Suggestions { names, kinds }
+}
+
+/// The kinds of things that have the name on some kernel.
+#[must_use]
+pub fn kinds_of(surfaces: &[&Surface], name: &str) -> Vec<Kind> {
+    let is_somewhere = |kind: &Kind| surfaces.iter().any(|surface| surface.has(*kind, name));
+    Kind::ALL.into_iter().filter(is_somewhere).collect()
 }
 
 /// The name without what other interfaces put before it.

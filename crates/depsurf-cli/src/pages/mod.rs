@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use self::folder::{Folder, Put};
 use crate::args::{Global, Pages};
-use crate::dataset::{self, Wanted};
+use crate::dataset::{self, Opened, Wanted};
 use crate::exit;
 use crate::groups;
 use crate::jobs;
@@ -49,10 +49,10 @@ struct Count {
 pub fn run(verb: &Pages, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     jobs::limit(verb.jobs)?;
     let begun = Instant::now();
-    let wanted = Wanted::new(&verb.kernel)?;
+    let wanted = Wanted::new(&verb.kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
-    let (surfaces, damaged) = dataset::open(&dataset, &wanted, terminal)?;
-    let groups = groups::published(&surfaces);
+    let Opened { surfaces, default, damaged } = dataset::open(&dataset, &wanted, terminal)?;
+    let groups = groups::around(&surfaces, default, &[])?;
     let progress = Bar::new(terminal);
     let written = write(verb, &surfaces, &groups, &progress);
     progress.finish();
