@@ -19,8 +19,7 @@ pub fn run(verb: &Import, global: &Global, terminal: &Terminal, output: &mut Out
     let wanted = Wanted::new(&verb.kernel)?;
     let ImportFormat::Depsurf = verb.format;
     let listing = find(&verb.directory)?;
-    let kernels: Vec<Found> =
-        listing.kernels.into_iter().filter(|found| wanted.has(&found.kernel)).collect();
+    let kernels: Vec<Found> = listing.kernels.into_iter().filter(|found| wanted.has(&found.kernel)).collect();
     for problem in listing.problems {
         terminal.warning(problem);
     }
@@ -67,7 +66,9 @@ fn nothing(verb: &Import) -> Error {
     if verb.kernel.is_empty() {
         Error::Usage {
             what: format!("the DepSurf dataset at `{place}` has no kernels"),
-            help: Some("files are named after kernels, as in func_groups/5.4.0-26-generic-amd64.jsonl".into()),
+            help: Some(
+                "files are named after kernels, as in func_groups/5.4.0-26-generic-amd64.jsonl".into(),
+            ),
         }
     } else {
         let given = verb.kernel.join(", ");

@@ -48,7 +48,11 @@ pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
         markdown::block("c", declaration, out);
         out.push('\n');
     }
-    out.push_str(&format!("**Flags:** {}\n\n**Sets:** {}\n", list(facts.flags.as_deref()), list(facts.sets.as_deref())));
+    out.push_str(&format!(
+        "**Flags:** {}\n\n**Sets:** {}\n",
+        list(facts.flags.as_deref()),
+        list(facts.sets.as_deref())
+    ));
 }
 
 fn list<T: AsRef<str>>(words: Option<&[T]>) -> String {

@@ -115,7 +115,9 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
             (None, _) => ("unknown: raw tracepoints could not be read".to_owned(), Tone::Caution),
             (Some(false), _) => ("none".into(), Tone::Caution),
             (Some(true), None) => ("raw_tp, tp_btf".into(), Tone::Plain),
-            (Some(true), Some(size)) => (format!("raw_tp, tp_btf, raw_tp.w ({size} bytes writable)"), Tone::Plain),
+            (Some(true), Some(size)) => {
+                (format!("raw_tp, tp_btf, raw_tp.w ({size} bytes writable)"), Tone::Plain)
+            }
         };
         names.add(kernel, "raw", text, tone);
         match (&event.raw_args, event.raw_arg_count) {

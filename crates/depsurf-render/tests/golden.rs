@@ -57,10 +57,8 @@ fn status_of_published_pages() {
             (flavour, _) => flavour.to_owned(),
         }
     };
-    let labelled: Vec<Labelled<'_>> = names
-        .iter()
-        .map(|name| Labelled { label: label(name), surface: &kernels[*name] })
-        .collect();
+    let labelled: Vec<Labelled<'_>> =
+        names.iter().map(|name| Labelled { label: label(name), surface: &kernels[*name] }).collect();
     let groups = [
         group("Regular", &labelled[..17]),
         group("Arch", &labelled[17..21]),

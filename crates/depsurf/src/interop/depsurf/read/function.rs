@@ -267,9 +267,8 @@ impl Code {
         }
         // The lowest bit of a Thumb function's symbol is no part of its address (ELF for the Arm Architecture 5.5.3).
         let thumb = u64::from(arch == Arch::Armhf);
-        let is_in = |symbol: &Symbol<'_>| {
-            address.wrapping_sub(symbol.addr & !thumb) < u64::from(symbol.size.max(1))
-        };
+        let is_in =
+            |symbol: &Symbol<'_>| address.wrapping_sub(symbol.addr & !thumb) < u64::from(symbol.size.max(1));
         if symbols.iter().any(is_in) { Self::Own } else { Self::Elsewhere { has_symbols } }
     }
 
@@ -441,8 +440,9 @@ impl Store<'_> {
                 address: NONE.into(),
             });
             self.parts.inline_sites.extend(inlined);
-            let called =
-                from.called_by[called].iter().map(|caller| record::CallSite { caller: callers[caller].into() });
+            let called = from.called_by[called]
+                .iter()
+                .map(|caller| record::CallSite { caller: callers[caller].into() });
             self.parts.call_sites.extend(called);
         }
     }
@@ -485,7 +485,8 @@ fn word<T: Copy>(
 /// File and line of a declaration; the line is 0 where there is none, as for assembly.
 fn split_location(text: &str) -> (&str, u32) {
     let split = text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
-    split.filter(|(file, line)| !file.is_empty() && *line != 0).unwrap_or((text, 0))
+    // A surface has three bytes for a line.
+    split.filter(|(file, line)| !file.is_empty() && (1..0xff_ffff).contains(line)).unwrap_or((text, 0))
 }
 
 /// File and name of a caller; the file is `None` where the function is only declared.

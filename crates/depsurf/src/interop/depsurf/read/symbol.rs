@@ -159,8 +159,7 @@ pub(super) fn binding(word: &str) -> Option<u8> {
 pub(super) fn index(symbols: &[record::Symbol]) -> HashMap<Key, u32, FixedState> {
     let mut index = HashMap::with_capacity_and_hasher(symbols.len(), FixedState::with_seed(0));
     for (place, symbol) in (0..).zip(symbols) {
-        let key =
-            (StrId(symbol.name.get()), symbol.address.get(), symbol.size.get(), symbol.info >> 4);
+        let key = (StrId(symbol.name.get()), symbol.address.get(), symbol.size.get(), symbol.info >> 4);
         index.entry(key).or_insert(place);
     }
     index

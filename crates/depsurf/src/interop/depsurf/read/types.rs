@@ -179,7 +179,8 @@ impl Types {
             }
             Kind::Int => {
                 // BTF's word for an INT: its bits. Whether it has a sign is not in the dataset.
-                let bits = Child { name: StrId::EMPTY, a: node.size.unwrap_or(0).wrapping_mul(8) & 0xff, b: 0 };
+                let bits =
+                    Child { name: StrId::EMPTY, a: node.size.unwrap_or(0).wrapping_mul(8) & 0xff, b: 0 };
                 let id = self.table.push(TypeKind::Int, false, name, node.size.unwrap_or(0), [bits]);
                 self.mark_size(id, node.size);
                 self.defined(Key { kind: TypeKind::Int, name, size: None }, id);
@@ -213,9 +214,7 @@ impl Types {
         let signed = values.iter().any(|value| value.val < 0);
         let children = values
             .iter()
-            .map(|value| {
-                Ok(Child { name: value.name.intern(strings)?, a: value.val.cast_unsigned(), b: 0 })
-            })
+            .map(|value| Ok(Child { name: value.name.intern(strings)?, a: value.val.cast_unsigned(), b: 0 }))
             .collect::<What<Vec<_>>>()?;
         let id = self.table.push(TypeKind::Enum, signed, name, node.size.unwrap_or(0), children);
         self.mark_size(id, node.size);
