@@ -8,6 +8,7 @@
 pub mod btf;
 pub mod dwarf;
 pub mod image;
+pub mod import;
 mod kernels;
 mod memory;
 pub mod package;
