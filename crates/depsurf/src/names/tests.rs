@@ -22,6 +22,7 @@ fn parts() -> Parts {
         address_size: 8,
         base_address: 0,
         btf_types: 1,
+        imported: None,
         evidence: Default::default(),
     })
 }
