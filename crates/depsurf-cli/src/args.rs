@@ -13,6 +13,7 @@ Examples:
   depsurf show function vfs_read                a function on every kernel of the dataset
   depsurf show field task_struct::pids          where a field is, and of which type
   depsurf show lsm file_open --kernel '6.*'     only on some kernels
+  depsurf search account io start               names that have these words, best first
   depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
                                                 read a kernel and keep its surface
   depsurf list -v                               which kernels there are, and what is known of them";
@@ -73,6 +74,7 @@ pub enum Verb {
     Add(Add),
     List(List),
     Show(Show),
+    Search(Search),
     Export(Export),
     #[command(hide = true)]
     Completions(Completions),
@@ -142,6 +144,43 @@ pub struct Show {
     /// Only kernels whose name matches; may be given several times.
     #[arg(long, value_name = "GLOB")]
     pub kernel: Vec<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Find names of every kind: functions, types, fields, enumerators, tracepoints, hooks, kfuncs, syscalls, options.
+///
+/// Finds names that contain the text, whatever the case, or all of its words in any order; where there are none,
+/// names that are near: misspelt, or with letters left out. The best come first. Status 2 when nothing is found.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf search vfs_read
+  depsurf search account io start        words in any order
+  depsurf search task_struct::pi         fields of a struct; ::pids for those of any struct
+  depsurf search bpfprgload              with letters left out, or misspelt
+  depsurf search --regex '^tcp_.*_skb$' --kind function --kernel '6.*'")]
+pub struct Search {
+    /// What to look for.
+    #[arg(required = true, value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// Only names of this kind; may be given several times.
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
+    /// Only kernels whose name matches; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub kernel: Vec<String>,
+    /// How many names to print.
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub limit: NonZeroUsize,
+    /// Only names that are the text.
+    #[arg(long, conflicts_with = "regex")]
+    pub exact: bool,
+    /// The text is a regular expression; upper and lower case are the same.
+    #[arg(long)]
+    pub regex: bool,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

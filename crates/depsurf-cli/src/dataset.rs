@@ -4,7 +4,8 @@ use std::env;
 use std::path::PathBuf;
 
 use depsurf::kernel::KernelId;
-use depsurf::store::{Dataset, Problem};
+use depsurf::search::Index;
+use depsurf::store::{Dataset, Indexed, Problem};
 use depsurf::surface::Surface;
 use depsurf::{Error, Result};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -113,6 +114,26 @@ pub fn open(dataset: &Dataset, wanted: &Wanted, terminal: &Terminal) -> Result<(
         return Err(nothing(dataset, wanted));
     }
     Ok((opened.surfaces, damaged))
+}
+
+/// The names of the dataset, the places of the chosen kernels among its kernels, and whether some of them could not
+/// be opened, which has been told.
+///
+/// # Errors
+/// When no kernel was chosen.
+pub fn names(dataset: &Dataset, wanted: &Wanted, terminal: &Terminal) -> Result<(Index, Vec<usize>, bool)> {
+    let progress = Bar::new(terminal);
+    let indexed = dataset.index(&progress);
+    progress.finish();
+    let Indexed { index, mut problems } = indexed?;
+    problems.retain(|problem| problem.kernel.as_ref().is_none_or(|kernel| wanted.has(kernel)));
+    let damaged = tell(problems, terminal);
+    let chosen = (0..).zip(index.kernels()).filter(|(_, kernel)| wanted.has(&kernel.id));
+    let chosen: Vec<usize> = chosen.map(|(place, _)| place).collect();
+    if chosen.is_empty() && !damaged {
+        return Err(nothing(dataset, wanted));
+    }
+    Ok((index, chosen, damaged))
 }
 
 /// Tells what is wrong in a dataset, and whether that kept a kernel from being used.

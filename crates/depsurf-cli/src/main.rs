@@ -11,6 +11,7 @@ mod list;
 mod man;
 mod output;
 mod progress;
+mod search;
 mod show;
 mod starter;
 mod terminal;
@@ -48,6 +49,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Add(verb) => add::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
+        Verb::Search(verb) => search::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),

@@ -15,6 +15,7 @@ pub mod lsm;
 pub mod markdown;
 pub mod page;
 mod rows;
+pub mod search;
 pub mod suggest;
 pub mod syscall;
 pub mod terminal;

@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod kind;
 pub mod note;
 pub mod progress;
+pub mod search;
 pub mod source;
 pub mod store;
 pub mod surface;
