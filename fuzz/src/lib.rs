@@ -10,6 +10,7 @@ pub mod dwarf;
 pub mod image;
 mod kernels;
 mod memory;
+pub mod names;
 pub mod package;
 mod patch;
 pub mod store;

@@ -66,6 +66,19 @@ impl Results<'_> {
         })
     }
 
+    /// The same in as many columns, if need be by the first and the last only.
+    fn short_words(&self, kernels: &[usize], columns: usize) -> String {
+        let words = self.words(kernels);
+        let label = |place: &usize| self.kernels.get(*place).map_or("", |kernel| kernel.label.as_str());
+        match (kernels.first(), kernels.last()) {
+            (Some(first), Some(last)) if words.chars().count() > columns => {
+                let (count, all) = (kernels.len(), self.kernels.len());
+                format!("{count} of {all}: {} .. {}", label(first), label(last))
+            }
+            _ => words,
+        }
+    }
+
     /// How many hits there are besides those that are shown; `None` where there are no more.
     fn more(&self) -> Option<String> {
         let count = self.found.total - self.found.hits.len();
@@ -87,28 +100,25 @@ fn remark(hit: &Hit) -> String {
 /// The hits in columns. What was found in a name is coloured where colour is wanted.
 #[must_use]
 pub fn terminal(results: &Results<'_>, look: &Look) -> String {
-    let rows: Vec<(&Hit, String, String)> = results
-        .found
-        .hits
-        .iter()
-        .map(|hit| (hit, remark(hit), results.words(&results.kernels_of(hit))))
-        .collect();
+    let rows: Vec<(&Hit, String)> = results.found.hits.iter().map(|hit| (hit, remark(hit))).collect();
     let kind = rows.iter().map(|row| row.0.what.kind().name().len()).chain([4]).max().unwrap_or_default();
-    let width = |row: &(&Hit, String, String)| {
-        let remark = if row.1.is_empty() { 0 } else { row.1.chars().count() + 2 };
-        row.0.title().chars().count() + remark
+    let width = |(hit, remark): &(&Hit, String)| {
+        let remark = if remark.is_empty() { 0 } else { remark.chars().count() + 2 };
+        hit.title().chars().count() + remark
     };
     let name = rows.iter().map(width).chain([4]).max().unwrap_or_default();
     let mut out = look.paint(Tone::Title, &format!("{:kind$}  {:name$}  kernels", "kind", "name"));
     out.push('\n');
     for row in &rows {
-        let (hit, remark, kernels) = row;
+        let (hit, remark) = row;
+        let columns = if look.verbose { usize::MAX } else { look.width.saturating_sub(kind + name + 4) };
+        let kernels = results.short_words(&results.kernels_of(hit), columns);
         let remark = if remark.is_empty() { String::new() } else { format!("  {remark}") };
         let pad = " ".repeat(name - width(row));
         out += &format!("{:kind$}  ", hit.what.kind().name());
         out += &marked(&hit.title(), &hit.matched, look);
         out += &look.paint(Tone::Dim, &remark);
-        out += &format!("{pad}  {}\n", look.paint(Tone::Dim, kernels));
+        out += &format!("{pad}  {}\n", look.paint(Tone::Dim, &kernels));
     }
     if let Some(more) = results.more() {
         out += &look.paint(Tone::Dim, &format!("{more}; --limit prints more of them"));

@@ -47,18 +47,14 @@ impl Key {
 }
 
 /// A surface to index, and what tells its state from others.
-pub(crate) type Stamped<'s> = (&'s Surface, u64);
+pub type Stamped<'s> = (&'s Surface, u64);
 
 impl Index {
     /// The index of some surfaces, in their order. Kernels that `old` has with the same stamp are taken from there.
     ///
     /// # Errors
     /// When there are more names than an index holds.
-    pub(crate) fn build(
-        surfaces: &[Stamped<'_>],
-        old: Option<&Self>,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
+    pub fn build(surfaces: &[Stamped<'_>], old: Option<&Self>, progress: &dyn Progress) -> Result<Self> {
         let mut merged = Merged::new(surfaces.len());
         let kernels: Vec<Kernel> = surfaces.iter().map(kernel).collect();
         // Where each kernel of the old index is in the new one.

@@ -14,7 +14,7 @@
 //! ..  sets     bits (u64 each): the kernels that have it, in the order of `kernels`
 //! ```
 //! All numbers are little-endian. The file can be made again from the surfaces at any time, so it is read only
-//! where its checksum is right; behind that every access is bounds-checked all the same.
+//! where its checksum is right; every access is bounds-checked all the same.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -143,7 +143,13 @@ impl Index {
         if words != words_of(kernels.len()) {
             return Err(malformed("the header", "sets that do not fit the number of kernels"));
         }
-        Ok(Self { backing, kernels, words, sections })
+        let index = Self { backing, kernels, words, sections };
+        // Else a name could take in the texts of all others.
+        let ascends = |of: fn(&Name) -> U32| index.names().is_sorted_by_key(|name| of(name).get());
+        if !ascends(|name| name.text) || !ascends(|name| name.first_entry) {
+            return Err(malformed("section names", "places that do not ascend"));
+        }
+        Ok(index)
     }
 
     /// Joins sections to a file.

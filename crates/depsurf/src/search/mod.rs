@@ -12,6 +12,7 @@ pub mod score;
 #[cfg(test)]
 mod tests;
 
+pub use self::build::Stamped;
 pub use self::index::{FORMAT, Index, Kernel, MAGIC};
 pub use self::names::What;
 pub use self::query::{Found, Hit, Query, Text};

@@ -7,7 +7,6 @@ use testkit::Target;
 use testkit::c::Types;
 use testkit::elf::Machine;
 
-use super::build::Stamped;
 use super::names::Names;
 use super::score::{Pattern, Rank};
 use super::*;

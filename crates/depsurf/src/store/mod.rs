@@ -446,10 +446,6 @@ fn map(path: &Path) -> Result<Surface> {
 fn map_file(path: &Path) -> Result<memmap2::Mmap> {
     let failed = |error| Error::io("cannot read", path, error);
     let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.len() == 0 {
-        return Err(Error::Truncated { what: "the header of the file".into(), needed: 32, available: 0 }
-            .at(path.display().to_string()));
-    }
     #[allow(
         unsafe_code,
         reason = "a mapping is only sound while nobody changes the file; files of a dataset are replaced by \

@@ -108,3 +108,6 @@ fn keep(place: &Path, index: &Index) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
