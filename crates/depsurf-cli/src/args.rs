@@ -17,6 +17,7 @@ Examples:
   depsurf show lsm file_open --kernel 6.1..7.2  only on some kernels
   depsurf diff 6.1 6.12                         what changed between two kernels
   depsurf log function vfs_write                when a function changed
+  depsurf search account io start               names that have these words, best first
   depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
                                                 read a kernel and keep its surface
   depsurf list -v                               which kernels there are, and what is known of them";
@@ -95,6 +96,7 @@ pub enum Verb {
     Show(Show),
     Diff(Diff),
     Log(Log),
+    Search(Search),
     Export(Export),
     Import(Import),
     Pages(Pages),
@@ -268,9 +270,46 @@ pub struct Log {
     /// The group whose kernels are followed.
     #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles())]
     pub group: Title,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Find names of every kind: functions, types, fields, enumerators, tracepoints, hooks, kfuncs, syscalls, options.
+///
+/// Finds names that contain the text, whatever the case, or all of its words in any order; where there are none,
+/// names that are near: misspelt, or with letters left out. The best come first. Status 2 when nothing is found.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf search vfs_read
+  depsurf search account io start        words in any order
+  depsurf search task_struct::pi         fields of a struct; ::pids for those of any struct
+  depsurf search bpfprgload              with letters left out, or misspelt
+  depsurf search --regex '^tcp_.*_skb$' --kind function --kernel '6.*'")]
+pub struct Search {
+    /// What to look for.
+    #[arg(required = true, value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// Only names of this kind; may be given several times.
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// How many names to print.
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub limit: NonZeroUsize,
+    /// Only names that are the text.
+    #[arg(long, conflicts_with = "regex")]
+    pub exact: bool,
+    /// The text is a regular expression; upper and lower case are the same.
+    #[arg(long)]
+    pub regex: bool,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -309,8 +348,8 @@ pub struct Import {
     /// gzip or zstd.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
 }
 
@@ -346,8 +385,8 @@ pub struct Pages {
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
         .try_map(|kind| kind.parse::<Kind>()))]
     pub kind: Vec<Kind>,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// How many threads to use [default: as many as there are processors].
     #[arg(long, value_name = "N")]
