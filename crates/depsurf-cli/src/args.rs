@@ -152,6 +152,7 @@ pub struct Show {
 #[command(before_help = "\
 Examples:
   depsurf export depsurf data            in the format of the original DepSurf dataset
+  depsurf export parquet tables          as tables for DuckDB, Spark, Polars ... (docs/parquet.md)
   depsurf export depsurf data --kernel '6.1.*'")]
 pub struct Export {
     /// Which format.
@@ -168,6 +169,7 @@ pub struct Export {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     Depsurf,
+    Parquet,
 }
 
 /// Write the completions of a shell.

@@ -14,7 +14,7 @@ mod cache;
 mod column;
 pub mod pack;
 mod predict;
-mod write;
+pub(crate) mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
