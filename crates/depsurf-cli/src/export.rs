@@ -37,7 +37,12 @@ pub fn run(verb: &Export, global: &Global, terminal: &Terminal, output: &mut Out
     Ok(if damaged { exit::FAILED } else { exit::FINE })
 }
 
-fn depsurf(surfaces: &[Surface], directory: &Path, progress: &Bar, output: &mut Output) -> anyhow::Result<()> {
+fn depsurf(
+    surfaces: &[Surface],
+    directory: &Path,
+    progress: &Bar,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     for surface in surfaces {
         progress.step(&format!("write {}", surface.kernel()), None);
         interop::depsurf::export(surface, directory)?;

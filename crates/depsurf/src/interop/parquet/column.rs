@@ -124,10 +124,7 @@ fn field(column: &Column, out: &mut String) {
 }
 
 /// Has differences stored where values grow; all other columns have dictionaries.
-pub(super) fn encode(
-    columns: &[Column],
-    properties: WriterPropertiesBuilder,
-) -> WriterPropertiesBuilder {
+pub(super) fn encode(columns: &[Column], properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     columns.iter().filter(|column| column.ascending).fold(properties, |properties, column| {
         let path = ColumnPath::from(column.name);
         properties

@@ -69,19 +69,32 @@ pub(super) const FUNCTIONS: &[Column] = &[
 
 /// Columns of `instances`.
 pub(super) const INSTANCES: &[Column] = &[
-    Column::new("instance_id", U32, "place among all instances: by function, then by compile unit").ascending(),
+    Column::new("instance_id", U32, "place among all instances: by function, then by compile unit")
+        .ascending(),
     Column::new("function_id", U32, "its function: `functions.function_id`").ascending(),
     Column::nullable("file", Text, "source file of its compile unit", NO_DECLARATION),
     Column::nullable("decl_file", Text, "file of the declaration", NO_DECLARATION),
-    Column::nullable("decl_line", U32, "line of the declaration", "assembly, or a declaration without definition"),
+    Column::nullable(
+        "decl_line",
+        U32,
+        "line of the declaration",
+        "assembly, or a declaration without definition",
+    ),
     Column::nullable("address", U64, "address of its code", "it has no code of its own"),
     Column::new("external", Bool, "`DW_AT_external`: visible outside of its compile unit"),
     Column::new("inline", Text, "`DW_AT_inline` in words, as in the original dataset"),
-    Column::nullable("prototype_id", U32, "its FUNC_PROTO in DWARF: `types.type_id`", "DWARF has none (assembly)"),
+    Column::nullable(
+        "prototype_id",
+        U32,
+        "its FUNC_PROTO in DWARF: `types.type_id`",
+        "DWARF has none (assembly)",
+    ),
 ];
 
 /// Columns of `call_edges`.
 pub(super) const CALL_EDGES: &[Column] = &[
+    Column::new("callee", Text, "name of the function that is called"),
+    Column::new("caller", Text, "name of the function that calls"),
     Column::new("callee_id", U32, "function that is called: `functions.function_id`").ascending(),
     Column::new("callee_instance_id", U32, "the instance of it: `instances.instance_id`").ascending(),
     Column::new("caller_id", U32, "function that calls: `functions.function_id`"),
@@ -90,6 +103,8 @@ pub(super) const CALL_EDGES: &[Column] = &[
 
 /// Columns of `inline_sites`.
 pub(super) const INLINE_SITES: &[Column] = &[
+    Column::new("callee", Text, "name of the function that is inlined"),
+    Column::new("caller", Text, "name of the function that contains the copy"),
     Column::new("callee_id", U32, "function that is inlined: `functions.function_id`").ascending(),
     Column::new("callee_instance_id", U32, "the instance of it: `instances.instance_id`").ascending(),
     Column::new("caller_id", U32, "function that contains the copy: `functions.function_id`"),
@@ -168,9 +183,12 @@ pub(super) fn call_edges(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
     each(surface, |function, instance| {
         instance.callers().try_for_each(|caller| {
             rows.row(|row| {
+                let from = function_of(caller);
+                row.put("callee", function.name());
+                row.put("caller", from.map_or("", Function::name));
                 row.put("callee_id", function.index());
                 row.put("callee_instance_id", instance.index());
-                row.put("caller_id", function_of(caller));
+                row.put("caller_id", from.map_or(NONE, Function::index));
                 row.put("caller_instance_id", caller.index());
             })
         })
@@ -183,9 +201,12 @@ pub(super) fn inline_sites(surface: &Surface, rows: &mut Rows<'_>) -> Result<()>
     each(surface, |function, instance| {
         instance.inline_sites().try_for_each(|site| {
             rows.row(|row| {
+                let from = function_of(site.caller);
+                row.put("callee", function.name());
+                row.put("caller", from.map_or("", Function::name));
                 row.put("callee_id", function.index());
                 row.put("callee_instance_id", instance.index());
-                row.put("caller_id", function_of(site.caller));
+                row.put("caller_id", from.map_or(NONE, Function::index));
                 row.put("caller_instance_id", site.caller.index());
                 row.put("call_file", site.call_file);
                 row.put("call_line", site.call_line);
@@ -204,16 +225,15 @@ fn each<'a>(
         .try_for_each(|function| function.instances().try_for_each(|instance| visit(function, instance)))
 }
 
-/// The function of every instance.
-fn of_instances(surface: &Surface) -> impl Fn(Instance<'_>) -> u32 {
+/// The function of every instance; `None` only in a damaged file, whose functions may leave instances out.
+fn of_instances<'a>(surface: &'a Surface) -> impl Fn(Instance<'a>) -> Option<Function<'a>> {
     let mut functions = Vec::new();
     for function in surface.functions() {
         for instance in function.instances() {
             let place = instance.index() as usize;
-            functions.resize(functions.len().max(place + 1), NONE);
-            functions[place] = function.index();
+            functions.resize(functions.len().max(place + 1), None);
+            functions[place] = Some(function);
         }
     }
-    // In a damaged file the runs of functions may leave instances out, which are of none then.
-    move |instance| functions.get(instance.index() as usize).copied().unwrap_or(NONE)
+    move |instance| functions.get(instance.index() as usize).copied().flatten()
 }

@@ -5,8 +5,8 @@ use super::column::ColumnKind::{Bool, Text, U32, U64};
 use super::rows::Rows;
 use crate::error::Result;
 use crate::kernel::KernelId;
-use crate::surface::meta::{Evidence, Fact};
 use crate::surface::Surface;
+use crate::surface::meta::{Evidence, Fact};
 
 const UNTOLD: &str = "the image or its package does not tell";
 
@@ -30,6 +30,7 @@ pub(super) const KERNELS: &[Column] = &[
     Column::new("big_endian", Bool, "whether the machine is big-endian"),
     Column::new("address_size", U32, "bytes of a pointer: 4 or 8"),
     Column::new("base_address", U64, "lowest address of the code"),
+    Column::new("btf_types", U32, "types with an id below are the kernel's own BTF; 1 where it has none"),
 ];
 
 /// Columns of `evidence`.
@@ -46,7 +47,11 @@ pub(super) const NOTES: &[Column] = &[
     Column::new("message", Text, "what was lost or left out, and why"),
     Column::new("count", U64, "how often"),
     Column::nullable("first", Text, "where it happened first", "no place was kept"),
-    Column::new("lossy", Bool, "whether something a reader would want is missing; false for what is left out by design"),
+    Column::new(
+        "lossy",
+        Bool,
+        "whether something a reader would want is missing; false for what is left out by design",
+    ),
 ];
 
 /// The kernel's row.
@@ -72,6 +77,7 @@ pub(super) fn kernels(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
         row.put("big_endian", meta.big_endian);
         row.put("address_size", u32::from(meta.address_size));
         row.put("base_address", meta.base_address);
+        row.put("btf_types", meta.btf_types);
     })
 }
 

@@ -15,8 +15,18 @@ pub(super) const KFUNCS: &[Column] = &[
     Column::nullable("prototype_id", U32, "its FUNC_PROTO: `types.type_id`", "its BTF has no FUNC"),
     Column::nullable("prototype", Text, "the declaration in C", "its BTF has no FUNC"),
     Column::nullable("flags", U32, "`KF_*` bits, of all its sets", NO_SETS),
-    Column::nullable("flag_names", Texts, "names of these bits, as in `include/linux/btf.h` of newest kernels", NO_SETS),
-    Column::nullable("sets", Texts, "the kfunc sets it is in, which are registered for program types", NO_SETS),
+    Column::nullable(
+        "flag_names",
+        Texts,
+        "names of these bits, as in `include/linux/btf.h` of newest kernels",
+        NO_SETS,
+    ),
+    Column::nullable(
+        "sets",
+        Texts,
+        "the kfunc sets it is in, which are registered for program types",
+        NO_SETS,
+    ),
     Column::new("decl_tag", Bool, "whether it has the DECL_TAG `bpf_kfunc`, which older kernels do not use"),
 ];
 

@@ -159,6 +159,35 @@ impl Table {
         }
     }
 
+    /// What a row is, and in which order they come.
+    #[must_use]
+    pub fn rows(self) -> &'static str {
+        match self {
+            Self::Kernels => "One row: the kernel.",
+            Self::Evidence => "One row per kind of fact.",
+            Self::Notes => "One row per kind of thing that was skipped when the image was read.",
+            Self::Functions => "One row per name of a function, sorted by name.",
+            Self::Instances => "One row per definition of a function, or declaration without definition.",
+            Self::CallEdges => "One row per direct call: by callee, then in the order of DWARF.",
+            Self::InlineSites => "One row per inlined copy: by callee, then in the order of DWARF.",
+            Self::Symbols => "One row per ELF symbol, in the order of `.symtab`.",
+            Self::Types => "One row per type, by id.",
+            Self::Members => {
+                "One row per member of a struct or union, by `type_id`. Behind an anonymous struct or union \
+                 member come its own members: `depth = 0` gives members as declared, `name IS NOT NULL` the \
+                 fields that a program can name."
+            }
+            Self::Enumerators => "One row per value of an enum, by `type_id`.",
+            Self::Tracepoints => {
+                "One row per trace event, and per raw tracepoint without event, sorted by name."
+            }
+            Self::Hooks => "One row per LSM hook, sorted by name.",
+            Self::Kfuncs => "One row per function that eBPF programs may call, sorted by name.",
+            Self::Syscalls => "One row per entry of a system call table, by table and number.",
+            Self::Configs => "One row per Kconfig option that the configuration names, sorted by name.",
+        }
+    }
+
     /// Path of a kernel's file below the directory of the export.
     #[must_use]
     pub fn path(self, kernel: &KernelId) -> PathBuf {

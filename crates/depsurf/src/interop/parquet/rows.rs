@@ -27,6 +27,9 @@ const MAX_ROWS: usize = 122_880;
 /// Bytes of text that a row group is kept in memory with.
 const MAX_BYTES: usize = 16 << 20;
 
+/// Bytes of a dictionary: the names of all functions have room, where the default would give up half-way.
+const DICTIONARY: usize = 4 << 20;
+
 /// A value of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'v> {
@@ -124,6 +127,7 @@ impl<'f> Rows<'f> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(None)
+            .set_dictionary_page_size_limit(DICTIONARY)
             .set_created_by(concat!("depsurf ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(about.collect()));
         let properties = Arc::new(encode(columns, properties).build());

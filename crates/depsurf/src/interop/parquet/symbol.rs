@@ -16,8 +16,17 @@ const NO_EXPORTS: &str = "fact `exports` is unknown";
 pub(super) const SYMBOLS: &[Column] = &[
     Column::new("symbol_id", U32, "place in `.symtab`").ascending(),
     Column::new("name", Text, "name, with compiler suffixes; empty for section symbols"),
-    Column::new("base_name", Text, "the part before the first `.`: the name of the function it was made from"),
-    Column::nullable("function_id", U32, "function whose name it carries: `functions.function_id`", "there is none"),
+    Column::new(
+        "base_name",
+        Text,
+        "the part before the first `.`: the name of the function it was made from",
+    ),
+    Column::nullable(
+        "function_id",
+        U32,
+        "function whose name it carries: `functions.function_id`",
+        "there is none",
+    ),
     Column::new("address", U64, "`st_value`").ascending(),
     Column::new("size", U32, "`st_size` in bytes; 0 where assembly gives none"),
     Column::nullable("section", Text, "ELF section", "the symbol is undefined or absolute"),
@@ -36,7 +45,12 @@ pub(super) const SYMBOLS: &[Column] = &[
     ),
     Column::nullable("exported", Bool, "exported to modules", NO_EXPORTS),
     Column::nullable("exported_gpl", Bool, "exported to GPL modules only", NO_EXPORTS),
-    Column::nullable("error_injection", Bool, "in the error-injection list", "fact `error-injection` is unknown"),
+    Column::nullable(
+        "error_injection",
+        Bool,
+        "in the error-injection list",
+        "fact `error-injection` is unknown",
+    ),
 ];
 
 /// One row per symbol, in the order of `.symtab`.

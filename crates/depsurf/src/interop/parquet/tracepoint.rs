@@ -31,8 +31,18 @@ pub(super) const TRACEPOINTS: &[Column] = &[
         "there is no event, or the types lack it",
     ),
     Column::nullable("btf_trace_id", U32, "TYPEDEF `btf_trace_NAME`: `types.type_id`", "the types lack it"),
-    Column::nullable("raw_args", Records(PARAMS), "arguments of raw programs", "the types lack `btf_trace_NAME`"),
-    Column::nullable("raw_arg_count", U32, "number of these, from the kernel's own table", "not in that table"),
+    Column::nullable(
+        "raw_args",
+        Records(PARAMS),
+        "arguments of raw programs",
+        "the types lack `btf_trace_NAME`",
+    ),
+    Column::nullable(
+        "raw_arg_count",
+        U32,
+        "number of these, from the kernel's own table",
+        "not in that table",
+    ),
     Column::nullable(
         "writable_size",
         U32,

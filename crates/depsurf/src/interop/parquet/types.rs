@@ -9,7 +9,7 @@ use crate::surface::{Surface, c};
 
 /// Columns of `types`.
 pub(super) const TYPES: &[Column] = &[
-    Column::new("type_id", U32, "id in this kernel; below `btf_types` ids are those of its BTF; 0 is `void`")
+    Column::new("type_id", U32, "id in this kernel; those of its BTF are its own ids there; 0 is `void`")
         .ascending(),
     Column::new("kind", Text, "BTF's word: `STRUCT`, `PTR`, `FUNC_PROTO` ..."),
     Column::nullable("name", Text, "name", "the type has none"),
