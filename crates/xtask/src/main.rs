@@ -4,6 +4,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod duckdb;
 mod fuzz;
 mod house;
 mod lint;
