@@ -320,6 +320,7 @@ pub struct Search {
 #[command(before_help = "\
 Examples:
   depsurf export depsurf data            in the format of the original DepSurf dataset
+  depsurf export parquet tables          as tables for DuckDB, Spark, Polars ... (docs/parquet.md)
   depsurf export depsurf data --kernel 6.1", after_help = CHOICE)]
 pub struct Export {
     /// Which format.
@@ -363,6 +364,7 @@ pub enum ImportFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     Depsurf,
+    Parquet,
 }
 
 /// Write the page of every name as Markdown, and indexes; prints the path of the page that leads to all others.

@@ -15,7 +15,7 @@ mod column;
 mod names;
 pub mod pack;
 mod predict;
-mod write;
+pub(crate) mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

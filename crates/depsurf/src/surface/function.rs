@@ -232,6 +232,12 @@ impl<'a> Function<'a> {
         self.surface
     }
 
+    /// Place among all functions of the surface.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index as u32
+    }
+
     /// Name, without compiler suffixes.
     #[must_use]
     pub fn name(self) -> &'a str {
