@@ -5,6 +5,9 @@ use super::pair::Pair;
 use crate::surface::c;
 use crate::surface::types::{Type, TypeId, TypeKind};
 
+/// Parameters of a prototype that are told apart. Real ones have some tens at most.
+const PARAMS: usize = 256;
+
 /// A parameter while two prototypes are compared.
 struct Param<'a> {
     /// What it is matched by.
@@ -73,8 +76,8 @@ fn is_equal(pair: Pair<'_>, old: Type<'_>, new: Type<'_>) -> bool {
 
 fn params(proto: Type<'_>) -> Vec<Param<'_>> {
     let mut nameless = 0;
-    let mut params = Vec::with_capacity(proto.params().len());
-    for param in proto.params() {
+    let mut params = Vec::new();
+    for param in proto.params().take(PARAMS) {
         let found = proto.types().get(param.type_id);
         let ty = found.filter(|ty| !param.name.is_empty() || ty.kind() != TypeKind::Void);
         let key = match (param.name, ty, nameless) {
