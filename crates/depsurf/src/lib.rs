@@ -5,6 +5,7 @@
 //! The library never prints, never exits and never reads the environment.
 
 pub mod btf;
+pub mod diff;
 pub mod dwarf;
 pub mod error;
 pub mod extract;

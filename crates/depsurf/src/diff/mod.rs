@@ -1,0 +1,3 @@
+//! Two surfaces -> what differs between them, as values.
+
+pub mod rename;
