@@ -8,7 +8,7 @@ use super::graph::{ByHash, Graph, Peer, hash_of};
 use super::name::{Name, Rarity};
 use super::prototype::{Memo, Prototype};
 use super::rank::{self, Pair};
-use super::weigh::{self, Known, Weighing};
+use super::weigh::{self, Weighing};
 use super::{KindOf, Rename, candidate};
 use crate::surface::{Function, Surface};
 
@@ -119,7 +119,7 @@ pub(super) fn propose(old: &Surface, new: &Surface, removed: &[&str], added: &[&
     }
     pairs.par_sort_unstable_by_key(|pair| (pair.old, pair.new));
     pairs.dedup_by_key(|pair| (pair.old, pair.new));
-    finish(&old, &new, (gone, came), &rarity, pairs)
+    finish(&old, &new, (gone, came), &rarity, &pairs)
 }
 
 /// Functions that both surfaces have, in different files.
@@ -132,8 +132,8 @@ pub(super) fn moves(old: &Surface, new: &Surface, functions: &[&str]) -> Vec<Ren
         let other = *places.get(&subject.hash)?;
         Some(Pair { old: place, new: other, kind_of: KindOf::Moved, weight: 0.0 })
     });
-    let pairs = pairs.collect();
-    finish(&old, &new, (0, 0), &rarity, pairs)
+    let pairs: Vec<Pair> = pairs.collect();
+    finish(&old, &new, (0, 0), &rarity, &pairs)
 }
 
 /// Weighs pairs in rounds: what is found with confidence in one is known in the next. `only` says how many subjects of
@@ -143,25 +143,22 @@ fn finish(
     new: &Side<'_>,
     only: (usize, usize),
     rarity: &Rarity,
-    mut pairs: Vec<Pair>,
+    pairs: &[Pair],
 ) -> Vec<Rename> {
-    let mut weighing = Weighing::new(&old.subjects, &new.subjects, rarity, Known::default());
-    weighing.weigh(&mut pairs);
+    let mut seen: HashSet<(u32, u32), FixedState> = pairs.iter().map(|pair| (pair.old, pair.new)).collect();
+    let mut weighing = Weighing::new(&old.subjects, &new.subjects, rarity);
+    weighing.add(pairs);
     for _ in 0..ROUNDS {
-        let known: Vec<(u32, u32)> = weigh::confident(&pairs).map(|pair| (pair.old, pair.new)).collect();
-        let around = candidate::around(
-            &known,
-            &old.subjects[..only.0],
-            &new.subjects[..only.1],
-            (&old.subjects, &new.subjects),
-        );
-        let seen: HashSet<(u32, u32), FixedState> = pairs.iter().map(|pair| (pair.old, pair.new)).collect();
-        let fresh = around.into_iter().filter(|pair| !seen.contains(pair));
-        pairs.extend(fresh.map(|(old, new)| Pair { old, new, kind_of: KindOf::Renamed, weight: 0.0 }));
-        weighing.known = Known::from(&pairs, &old.subjects, &new.subjects);
-        weighing.weigh(&mut pairs);
+        let known: Vec<(u32, u32)> =
+            weigh::confident(&weighing.pairs).map(|pair| (pair.old, pair.new)).collect();
+        let all = (old.subjects.as_slice(), new.subjects.as_slice());
+        let around = candidate::around(&known, &all.0[..only.0], &all.1[..only.1], all);
+        let fresh = around.into_iter().filter(|pair| seen.insert(*pair));
+        let pair = |(old, new)| Pair { old, new, kind_of: KindOf::Renamed, weight: 0.0 };
+        weighing.add(&fresh.map(pair).collect::<Vec<_>>());
+        weighing.again();
     }
-    let ranked = rank::rank(&pairs);
+    let ranked = rank::rank(&weighing.pairs);
     let rename = |(pair, score): &(Pair, u8)| Rename {
         old: old.subjects[pair.old as usize].name.text.to_owned(),
         new: new.subjects[pair.new as usize].name.text.to_owned(),

@@ -64,6 +64,21 @@ impl<'a> Name<'a> {
         (old != new).then_some((old, new))
     }
 
+    /// A hash that is the same where [`Name::replaced`] names the same words.
+    pub fn replaced_hash(&self, new: &Self) -> Option<u64> {
+        let (mut shared, mut old, mut hash) = (false, self.bag.iter().peekable(), [0u64; 2]);
+        merge(&self.bag, &new.bag, |word, in_both| {
+            let is_old = old.next_if_eq(&&word).is_some();
+            if in_both {
+                shared = true;
+            } else {
+                let hash = &mut hash[usize::from(is_old)];
+                *hash = (*hash ^ u64::from(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+            }
+        });
+        (shared && hash != [0, 0]).then_some(hash[0] ^ hash[1].rotate_left(13))
+    }
+
     /// The words that `other` lacks, joined; `None` when it lacks all of them.
     fn only(&self, other: &Self) -> Option<String> {
         let mut left = other.bag.clone();

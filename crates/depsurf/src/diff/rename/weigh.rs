@@ -14,35 +14,83 @@ use super::name::{Alike, Rarity};
 use super::rank::{Pair, margins};
 use super::{KindOf, strongest_first};
 
-/// From which weight a pair that has no better competitor counts as known in the second round.
+/// From which weight a pair that has no better competitor counts as known in the next round.
 const CONFIDENT: f32 = 0.5;
+/// Pairs that weigh less in the first round are not looked at again.
+const HOPELESS: f32 = -4.0;
 /// Pairs in which words are replaced alike, from which on that is a pattern.
 const PATTERN: u32 = 3;
+/// Peers of both functions that are compared when pairs are weighed. They are in the order of their hashes, so the first
+/// ones are a sample.
+const SAMPLE: u32 = 64;
 
-/// What the first round found.
+/// What the rounds before found.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    /// New names of old functions, by hash.
-    names: HashMap<u64, u64, FixedState>,
-    /// How often words are replaced by others, in pairs that are known.
-    patterns: HashMap<(String, String), u32, FixedState>,
+struct Known {
+    /// How often words are replaced by others in pairs that are known, by [`Name::replaced_hash`].
+    patterns: HashMap<u64, u32, FixedState>,
+    olds: Renamed,
+    news: Renamed,
 }
+
+/// Callers and callees of each subject, under one name for both where a pair is known; `None` for lists that stay as
+/// they are, and nothing before anything is known.
+#[derive(Debug, Default)]
+struct Renamed {
+    callers: Vec<Option<Vec<Peer>>>,
+    callees: Vec<Option<Vec<Peer>>>,
+}
+
+/// What names are called instead, by hash.
+type Names = HashMap<u64, u64, FixedState>;
 
 impl Known {
     /// What pairs tell that are ahead of all others.
-    pub fn from(pairs: &[Pair], olds: &[Subject<'_>], news: &[Subject<'_>]) -> Self {
-        let mut known = Self::default();
+    fn from(pairs: &[Pair], olds: &[Subject<'_>], news: &[Subject<'_>]) -> Self {
+        let mut patterns = HashMap::default();
+        let (mut old_names, mut new_names) = (Names::default(), Names::default());
         for pair in confident(pairs) {
             let (old, new) = (&olds[pair.old as usize], &news[pair.new as usize]);
             if pair.kind_of == KindOf::Renamed {
-                known.names.insert(old.hash, new.hash);
+                old_names.insert(old.hash, old.hash ^ new.hash);
+                new_names.insert(new.hash, old.hash ^ new.hash);
             }
-            if let Some(replaced) = old.name.replaced(&new.name) {
-                *known.patterns.entry(replaced).or_default() += 1;
+            if let Some(replaced) = old.name.replaced_hash(&new.name) {
+                *patterns.entry(replaced).or_default() += 1;
             }
         }
-        known
+        Self { patterns, olds: Renamed::new(olds, &old_names), news: Renamed::new(news, &new_names) }
     }
+}
+
+impl Renamed {
+    fn new(subjects: &[Subject<'_>], names: &Names) -> Self {
+        let all = subjects.par_iter().with_min_len(256);
+        let callers = all.clone().map(|of| renamed(&of.callers, names)).collect();
+        Self { callers, callees: all.map(|of| renamed(&of.callees, names)).collect() }
+    }
+
+    fn callers<'s>(&'s self, at: u32, of: &'s Subject<'_>) -> &'s [Peer] {
+        self.callers.get(at as usize).and_then(Option::as_ref).unwrap_or(&of.callers)
+    }
+
+    fn callees<'s>(&'s self, at: u32, of: &'s Subject<'_>) -> &'s [Peer] {
+        self.callees.get(at as usize).and_then(Option::as_ref).unwrap_or(&of.callees)
+    }
+
+    fn has(&self, at: u32) -> bool {
+        [&self.callers, &self.callees].iter().any(|lists| matches!(lists.get(at as usize), Some(Some(_))))
+    }
+}
+
+/// Peers under other names; `None` where none of them has one.
+fn renamed(peers: &[Peer], names: &Names) -> Option<Vec<Peer>> {
+    peers.iter().any(|peer| names.contains_key(&peer.hash)).then(|| {
+        let name = |peer: &Peer| Peer { hash: *names.get(&peer.hash).unwrap_or(&peer.hash), ..*peer };
+        let mut renamed: Vec<Peer> = peers.iter().map(name).collect();
+        renamed.sort_unstable();
+        renamed
+    })
 }
 
 /// The pairs that are ahead of all others and weigh enough to be taken for true.
@@ -81,40 +129,58 @@ pub(super) struct Facts {
     pub kept: f32,
 }
 
-/// What pairs are weighed with.
+/// Weighs pairs.
 pub(super) struct Weighing<'a> {
     olds: &'a [Subject<'a>],
     news: &'a [Subject<'a>],
     rarity: &'a Rarity,
     /// How many subjects have a prototype.
     prototypes: HashMap<u64, u32, FixedState>,
-    pub known: Known,
+    known: Known,
+    /// The pairs that are not hopeless, with what is found out about each.
+    pub pairs: Vec<Pair>,
+    facts: Vec<Facts>,
 }
 
 impl<'a> Weighing<'a> {
-    pub fn new(olds: &'a [Subject<'a>], news: &'a [Subject<'a>], rarity: &'a Rarity, known: Known) -> Self {
+    pub fn new(olds: &'a [Subject<'a>], news: &'a [Subject<'a>], rarity: &'a Rarity) -> Self {
         let mut prototypes = HashMap::default();
         for prototype in olds.iter().chain(news).filter_map(|subject| subject.prototype.as_ref()) {
             *prototypes.entry(prototype.hash).or_default() += 1;
         }
-        Self { olds, news, rarity, prototypes, known }
+        let (known, pairs, facts) = (Known::default(), Vec::new(), Vec::new());
+        Self { olds, news, rarity, prototypes, known, pairs, facts }
     }
 
-    /// Weighs all pairs.
-    pub fn weigh(&self, pairs: &mut [Pair]) {
-        pairs
-            .par_iter_mut()
-            .with_min_len(256)
-            .for_each(|pair| pair.weight = self.facts(pair).weight(pair.kind_of));
+    /// Weighs pairs for the first time, and keeps those that are not hopeless.
+    pub fn add(&mut self, pairs: &[Pair]) {
+        let weigh = |pair: &Pair| {
+            let facts = self.facts(pair, SAMPLE);
+            let pair = Pair { weight: facts.weight(pair.kind_of), ..*pair };
+            (pair.weight > HOPELESS).then_some((pair, facts))
+        };
+        let weighed: Vec<(Pair, Facts)> = pairs.par_iter().with_min_len(256).filter_map(weigh).collect();
+        let (pairs, facts): (Vec<Pair>, Vec<Facts>) = weighed.into_iter().unzip();
+        self.pairs.extend(pairs);
+        self.facts.extend(facts);
     }
 
-    /// What is found out about a pair.
-    pub fn facts(&self, pair: &Pair) -> Facts {
+    /// Weighs all pairs again, with what is known by now.
+    pub fn again(&mut self) {
+        let known = Known::from(&self.pairs, self.olds, self.news);
+        self.known = known;
+        let (mut pairs, mut facts) = (std::mem::take(&mut self.pairs), std::mem::take(&mut self.facts));
+        pairs.par_iter_mut().zip(&mut facts).with_min_len(256).for_each(|(pair, facts)| {
+            self.update(pair, facts);
+            pair.weight = facts.weight(pair.kind_of);
+        });
+        (self.pairs, self.facts) = (pairs, facts);
+    }
+
+    /// What is found out about a pair that was not weighed before.
+    fn facts(&self, pair: &Pair, peers: u32) -> Facts {
         let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
         let mut facts = Facts { name: Alike::new(&old.name, &new.name, self.rarity), ..Facts::default() };
-        if !self.known.patterns.is_empty() && facts.name.words > 0.0 {
-            facts.pattern = self.pattern(old, new).map_or(0, |(_, pairs)| pairs);
-        }
         if let (Some(a), Some(b)) = (&old.prototype, &new.prototype) {
             facts.prototype = Some((a.differences(b), a.params().max(b.params())));
             facts.others = self.prototypes.get(&a.hash).map_or(0, |count| count.saturating_sub(2));
@@ -122,90 +188,65 @@ impl<'a> Weighing<'a> {
         if let (Some(a), Some(b)) = (old.file, new.file) {
             facts.same_file = Some(a == b);
         }
-        facts.callers = self.overlap(&old.callers, &new.callers, None);
-        let apart = match pair.kind_of {
-            KindOf::Split => Some(new.hash),
-            KindOf::Merged => Some(old.hash),
-            _ => None,
-        };
-        facts.callees = self.overlap(&old.callees, &new.callees, apart);
-        facts.calls = match pair.kind_of {
-            KindOf::Split => has(&new.callers, old.hash) || has(&new.callees, old.hash),
-            KindOf::Merged => has(&old.callers, new.hash) || has(&old.callees, new.hash),
-            _ => false,
-        };
+        (facts.callers, facts.callees) = self.overlaps(pair, peers);
         match pair.kind_of {
-            KindOf::Split => (facts.taken, facts.kept) = taken(&old.callees, &new.callees, &old.elsewhere),
-            KindOf::Merged => (facts.taken, facts.kept) = taken(&new.callees, &old.callees, &new.elsewhere),
+            KindOf::Split => {
+                facts.calls = has(&new.callers, old.hash) || has(&new.callees, old.hash);
+                (facts.taken, facts.kept) = taken(&old.callees, &new.callees, &old.elsewhere);
+            }
+            KindOf::Merged => {
+                facts.calls = has(&old.callers, new.hash) || has(&old.callees, new.hash);
+                (facts.taken, facts.kept) = taken(&new.callees, &old.callees, &new.elsewhere);
+            }
             _ => {}
         }
         facts
     }
 
-    /// The words that are replaced and in how many known pairs they are.
-    fn pattern(&self, old: &Subject<'_>, new: &Subject<'_>) -> Option<((String, String), u32)> {
-        let replaced = old.name.replaced(&new.name)?;
-        let pairs = *self.known.patterns.get(&replaced)?;
-        (pairs >= PATTERN).then_some((replaced, pairs))
+    /// What changes when more is known.
+    fn update(&self, pair: &Pair, facts: &mut Facts) {
+        let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
+        if facts.name.words > 0.0 {
+            facts.pattern = self.pattern(old, new);
+        }
+        if self.known.olds.has(pair.old) || self.known.news.has(pair.new) {
+            (facts.callers, facts.callees) = self.overlaps(pair, SAMPLE);
+        }
     }
 
-    /// What two sets of peers have in common, old names seen as the new ones where these are known. `None` where one of
-    /// them is empty: a function without callers may be reached by pointers, which says nothing.
-    fn overlap(&self, old: &[Peer], new: &[Peer], apart: Option<u64>) -> Option<Overlap> {
-        if old.is_empty() || new.is_empty() {
-            return None;
-        }
-        let renamed: Vec<Peer>;
-        let mut old = old;
-        if old.iter().any(|peer| self.known.names.contains_key(&peer.hash)) {
-            let mut peers: Vec<Peer> = old
-                .iter()
-                .map(|peer| Peer { hash: *self.known.names.get(&peer.hash).unwrap_or(&peer.hash), ..*peer })
-                .collect();
-            peers.sort_unstable();
-            renamed = peers;
-            old = &renamed;
-        }
-        let mut overlap = Overlap::default();
-        let mut all = 0u32;
-        let mut told = 0u32;
-        let (mut i, mut j) = (0, 0);
-        while i < old.len() || j < new.len() {
-            let (a, b) = (old.get(i), new.get(j));
-            let (left, right) = match (a, b) {
-                (Some(a), Some(b)) => (a.hash <= b.hash, b.hash <= a.hash),
-                (a, b) => (a.is_some(), b.is_some()),
-            };
-            let weight = |peer: Option<&Peer>, taken: bool| {
-                peer.filter(|_| taken).map_or(0, |peer| u32::from(peer.weight))
-            };
-            let weight = weight(a, left).max(weight(b, right));
-            (i, j) = (i + usize::from(left), j + usize::from(right));
-            let hash = if left { a } else { b }.map(|peer| peer.hash);
-            if apart.is_some() && hash == apart {
-                continue;
-            }
-            all += weight;
-            overlap.of += 1;
-            if left && right {
-                overlap.shared += 1;
-                told += weight;
-            }
-        }
-        overlap.share = if all > 0 { told as f32 / all as f32 } else { 0.0 };
-        overlap.told = told as f32;
-        Some(overlap)
+    /// In how many known pairs the same words are replaced; 0 where it is no pattern.
+    fn pattern(&self, old: &Subject<'_>, new: &Subject<'_>) -> u32 {
+        let replaced = old.name.replaced_hash(&new.name);
+        let pairs = replaced.and_then(|replaced| self.known.patterns.get(&replaced)).copied();
+        pairs.filter(|pairs| *pairs >= PATTERN).unwrap_or_default()
+    }
+
+    /// What callers and callees of a pair have in common, under one name where a pair is known.
+    fn overlaps(&self, pair: &Pair, most: u32) -> (Option<Overlap>, Option<Overlap>) {
+        let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
+        let (olds, news) = (&self.known.olds, &self.known.news);
+        // That one calls the other is told apart.
+        let apart = match pair.kind_of {
+            KindOf::Split => Some(old.hash),
+            KindOf::Merged => Some(new.hash),
+            _ => None,
+        };
+        (
+            overlap(olds.callers(pair.old, old), news.callers(pair.new, new), None, most),
+            overlap(olds.callees(pair.old, old), news.callees(pair.new, new), apart, most),
+        )
     }
 
     /// What speaks for a pair, the strongest first.
     pub fn evidence(&self, pair: &Pair) -> Vec<Evidence> {
         let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
-        let facts = self.facts(pair);
+        let mut facts = self.facts(pair, u32::MAX);
+        facts.pattern = self.pattern(old, new);
         let mut list: Vec<(f32, Evidence)> = Vec::new();
         if pair.kind_of != KindOf::Moved {
             list.extend(facts.name.evidence());
-            if let Some(((old, new), pairs)) = self.pattern(old, new) {
-                list.push((2.0, Evidence::Pattern { old, new, pairs }));
+            if let Some((old, new)) = old.name.replaced(&new.name).filter(|_| facts.pattern > 0) {
+                list.push((2.0, Evidence::Pattern { old, new, pairs: facts.pattern }));
             }
         }
         match facts.prototype {
@@ -232,6 +273,41 @@ impl<'a> Weighing<'a> {
         }
         strongest_first(list)
     }
+}
+
+/// What two sets of peers have in common, of the first `most` of either. `None` where one of them is empty: a function
+/// without callers may be reached by pointers, which says nothing.
+fn overlap(old: &[Peer], new: &[Peer], apart: Option<u64>, most: u32) -> Option<Overlap> {
+    if old.is_empty() || new.is_empty() {
+        return None;
+    }
+    let (mut overlap, mut all, mut told) = (Overlap::default(), 0u32, 0u32);
+    let (mut i, mut j) = (0, 0);
+    while overlap.of < most {
+        let (a, b) = (old.get(i), new.get(j));
+        let (left, right) = match (a, b) {
+            (Some(a), Some(b)) => (a.hash <= b.hash, b.hash <= a.hash),
+            (None, None) => break,
+            (a, b) => (a.is_some(), b.is_some()),
+        };
+        (i, j) = (i + usize::from(left), j + usize::from(right));
+        let Some(peer) = (if left { a } else { b }) else { break };
+        if apart == Some(peer.hash) {
+            continue;
+        }
+        // Of two weights the larger one, whichever side it is on.
+        let other = b.filter(|_| left && right).map_or(0, |peer| peer.weight);
+        let weight = u32::from(peer.weight.max(other));
+        all += weight;
+        overlap.of += 1;
+        if left && right {
+            overlap.shared += 1;
+            told += weight;
+        }
+    }
+    overlap.share = if all > 0 { told as f32 / all as f32 } else { 0.0 };
+    overlap.told = told as f32;
+    Some(overlap)
 }
 
 /// Whether a function is among peers.
