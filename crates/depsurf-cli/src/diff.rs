@@ -1,6 +1,7 @@
 //! `depsurf diff OLD NEW`.
 
 use depsurf::diff::{Diff, Pair};
+use depsurf::group::Title;
 use depsurf::surface::Surface;
 use depsurf::{Error, Kind};
 use depsurf_render::diff::{Compared, Comparison, json, markdown, terminal};
@@ -8,7 +9,7 @@ use depsurf_render::{Group, Kernel, Look};
 use regex::Regex;
 
 use crate::args::{self, Format, Global};
-use crate::dataset::{self, Wanted};
+use crate::dataset::{self, Opened, Wanted};
 use crate::exit;
 use crate::groups;
 use crate::output::Output;
@@ -21,8 +22,8 @@ const WIDTH: usize = 100;
 pub fn run(verb: &args::Diff, global: &Global, told: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     let grep = verb.grep.as_deref().map(pattern).transpose()?;
     let dataset = dataset::to_read(global, told)?;
-    let (surfaces, damaged) = dataset::open(&dataset, &Wanted::new(&[])?, told)?;
-    let pairs = pairs(verb, &surfaces)?;
+    let opened = dataset::open(&dataset, &Wanted::new(&[], global)?, told)?;
+    let pairs = pairs(verb, &opened)?;
     let kinds: &[Kind] = if verb.kind.is_empty() { &Kind::ALL } else { &verb.kind };
     let asked = grep.is_some() || !verb.kind.is_empty() || told.verbose();
     let wanted = |name: &str| grep.as_ref().is_none_or(|grep| grep.is_match(name));
@@ -50,7 +51,7 @@ pub fn run(verb: &args::Diff, global: &Global, told: &Terminal, output: &mut Out
         Format::Json => output.write(json(&comparison))?,
         Format::Md => output.write(markdown(&comparison))?,
     }
-    Ok(match (damaged, comparison.is_empty()) {
+    Ok(match (opened.damaged, comparison.is_empty()) {
         (true, _) => exit::FAILED,
         (false, true) => exit::FINE,
         (false, false) => exit::FOUND,
@@ -65,7 +66,7 @@ fn pattern(text: &str) -> depsurf::Result<Regex> {
 }
 
 /// Which kernels are compared: the ones named, each with the next, or those of a group.
-fn pairs<'a>(verb: &args::Diff, surfaces: &'a [Surface]) -> anyhow::Result<Vec<(Kernel<'a>, Kernel<'a>)>> {
+fn pairs<'a>(verb: &args::Diff, opened: &'a Opened) -> anyhow::Result<Vec<(Kernel<'a>, Kernel<'a>)>> {
     if verb.kernels.len() == 1 {
         return Err(Error::Usage {
             what: format!("`{}` is compared with nothing", verb.kernels[0]),
@@ -74,15 +75,15 @@ fn pairs<'a>(verb: &args::Diff, surfaces: &'a [Surface]) -> anyhow::Result<Vec<(
         .into());
     }
     if verb.kernels.is_empty() {
-        let group = groups::named(surfaces, &verb.group)?;
-        let pairs: Vec<(Kernel<'a>, Kernel<'a>)> =
-            group.pairs().map(|(old, new)| (old.clone(), new.clone())).collect();
+        let groups = groups::around(&opened.surfaces, opened.default, &[verb.group])?;
+        let pairs = groups.iter().flat_map(Group::pairs).map(|(old, new)| (old.clone(), new.clone()));
+        let pairs: Vec<(Kernel<'a>, Kernel<'a>)> = pairs.collect();
         if pairs.is_empty() {
-            return Err(only_one(&group).into());
+            return Err(only_one(verb.group).into());
         }
         return Ok(pairs);
     }
-    let chosen = verb.kernels.iter().map(|text| dataset::one(surfaces, text));
+    let chosen = verb.kernels.iter().map(|text| dataset::one(opened, text));
     let chosen: Vec<&Surface> = chosen.collect::<Result<_, _>>()?;
     // Two are called by their names; of more the table has no room for these.
     let labels = match chosen.as_slice() {
@@ -94,9 +95,9 @@ fn pairs<'a>(verb: &args::Diff, surfaces: &'a [Surface]) -> anyhow::Result<Vec<(
     Ok(kernels.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect())
 }
 
-fn only_one(group: &Group<'_>) -> Error {
+fn only_one(group: Title) -> Error {
     Error::Usage {
-        what: format!("the group {} has one kernel, and nothing to compare it with", group.title),
+        what: format!("the group {group} has one kernel, and nothing to compare it with"),
         help: Some(
             "name two kernels, or another group with --group; `depsurf list` tells which there are".into(),
         ),

@@ -81,6 +81,13 @@ impl<'a> Compared<'a> {
         Self { old: old.label.clone(), new: new.label.clone(), declared, outcome }
     }
 
+    /// Whether the source changed, as far as both kernels tell what it declares.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        let Outcome::Both { changes } = &self.outcome else { return false };
+        self.declared == [true, true] && changes.iter().any(|change| change.what.class() == Class::Source)
+    }
+
     /// Whether a list of differences in the source has a place for it.
     fn matters(&self) -> bool {
         self.declared.contains(&true) || matches!(self.outcome, Outcome::Unknown { .. })

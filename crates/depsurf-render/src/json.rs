@@ -3,6 +3,8 @@
 //! Fields keep their order and their meaning under one [`SCHEMA`] number. Addresses are strings in hex,
 //! because they exceed what many readers keep of a number.
 
+mod indent;
+
 use std::collections::BTreeMap;
 
 use depsurf::kernel::Arch;
@@ -23,15 +25,12 @@ use depsurf::Kind;
 pub const SCHEMA: u32 = 1;
 
 /// The page as JSON, indented, with a newline at its end.
-///
-/// # Panics
-/// Never: all of it is plain data with string keys.
 #[must_use]
 pub fn page(page: &Page<'_>) -> String {
     let groups = page.groups.iter().map(GroupJson::new).collect();
     let differences = &page.differences;
     let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups, differences };
-    serde_json::to_string_pretty(&document).expect("plain data serialises") + "\n"
+    indent::to_string(&document) + "\n"
 }
 
 #[derive(Serialize)]

@@ -17,6 +17,7 @@ mod lsm;
 mod merge;
 mod pair;
 mod prototype;
+pub mod rename;
 mod summary;
 mod syscall;
 mod tracepoint;

@@ -1,14 +1,16 @@
 //! `config` and `comment`: the build's options and compiler, as text.
 
 use super::line::Source;
+use super::{FORMAT, Part};
 use crate::error::Result;
 use crate::extract::config;
 use crate::note::Notes;
 use crate::surface::build::Parts;
 
 /// Reads Kconfig text.
-pub(super) fn read(source: Source<'_>, origin: &str, parts: &mut Parts, notes: &mut Notes) -> Result<()> {
-    config::store(Some((&source.text()?, origin)), parts, notes);
+pub(super) fn read(source: Source<'_>, parts: &mut Parts, notes: &mut Notes) -> Result<()> {
+    let origin = format!("{FORMAT}, {}", Part::Config.name());
+    config::store(Some((&source.text()?, &origin)), parts, notes);
     Ok(())
 }
 

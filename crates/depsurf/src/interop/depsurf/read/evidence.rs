@@ -29,22 +29,24 @@ const MISSING: [(Fact, &str); 8] = [
     (Fact::CompatSyscalls, "system call tables of other ABIs"),
 ];
 
-/// Fills in the evidence of all facts that have none yet. `source` gives the name of a part's file.
-pub(super) fn tell(meta: &mut Meta, source: &dyn Fn(Part) -> Option<String>) {
+/// Fills in the evidence of all facts that have none yet, for a kernel that the dataset `has` some parts of.
+pub(super) fn tell(meta: &mut Meta, has: &dyn Fn(Part) -> bool) {
     let mut add = |fact: Fact, evidence: Evidence| {
         meta.evidence.entry(fact).or_insert(evidence);
     };
     for (fact, part) in PARTS {
+        let name = part.name();
         add(
             fact,
-            match source(part) {
-                Some(name) => Evidence::known(format!("{FORMAT}, {name}")),
-                None => Evidence::unknown(format!("the dataset has no {} of this kernel", part.name())),
+            if has(part) {
+                Evidence::known(format!("{FORMAT}, {name}"))
+            } else {
+                Evidence::unknown(format!("the dataset has no {name} of this kernel"))
             },
         );
     }
     let types = [Part::TypesStruct, Part::TypesUnion, Part::TypesEnum, Part::TypesInt, Part::TypesFunc];
-    let types: Vec<String> = types.into_iter().filter_map(source).collect();
+    let types: Vec<&str> = types.into_iter().filter(|part| has(*part)).map(Part::name).collect();
     add(
         Fact::Types,
         if types.is_empty() {

@@ -485,7 +485,8 @@ fn word<T: Copy>(
 /// File and line of a declaration; the line is 0 where there is none, as for assembly.
 fn split_location(text: &str) -> (&str, u32) {
     let split = text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
-    split.filter(|(file, line)| !file.is_empty() && *line != 0).unwrap_or((text, 0))
+    // A surface has three bytes for a line.
+    split.filter(|(file, line)| !file.is_empty() && (1..0xff_ffff).contains(line)).unwrap_or((text, 0))
 }
 
 /// File and name of a caller; the file is `None` where the function is only declared.

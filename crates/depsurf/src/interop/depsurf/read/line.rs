@@ -22,10 +22,16 @@ const CHUNK: usize = 256 << 10;
 /// A file of the dataset.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'s> {
-    /// Where it is.
-    pub(super) path: &'s Path,
+    pub(super) place: Place<'s>,
     /// What to call it in messages: `func_groups/5.4.0-26-generic-amd64.jsonl.zst`.
     pub(super) name: &'s str,
+}
+
+/// Where a file is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'s> {
+    Path(&'s Path),
+    Memory(&'s [u8]),
 }
 
 /// A line of a file.
@@ -40,11 +46,14 @@ pub(super) struct Line<'l> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(super) struct Text<'l>(#[serde(borrow)] pub(super) Cow<'l, str>);
 
-impl Source<'_> {
+impl<'s> Source<'s> {
     /// The bytes of the file, decompressed; what the bytes look like decides, not the name.
-    fn open(self) -> Result<Box<dyn BufRead>> {
-        let failed = |error| Error::io("cannot read", self.path, error);
-        let mut file = BufReader::with_capacity(CHUNK, File::open(self.path).map_err(failed)?);
+    fn open(self) -> Result<Box<dyn BufRead + 's>> {
+        let failed = |error| self.unreadable(error);
+        let mut file: Box<dyn BufRead + 's> = match self.place {
+            Place::Memory(bytes) => Box::new(bytes),
+            Place::Path(path) => Box::new(BufReader::with_capacity(CHUNK, File::open(path).map_err(failed)?)),
+        };
         let head = file.fill_buf().map_err(failed)?;
         Ok(if head.starts_with(&[0x1f, 0x8b]) {
             Box::new(BufReader::with_capacity(CHUNK, flate2::bufread::MultiGzDecoder::new(file)))
@@ -52,7 +61,7 @@ impl Source<'_> {
             let decoder = zstd::stream::read::Decoder::with_buffer(file).map_err(failed)?;
             Box::new(BufReader::with_capacity(CHUNK, decoder))
         } else {
-            Box::new(file)
+            file
         })
     }
 
@@ -61,7 +70,10 @@ impl Source<'_> {
     }
 
     fn unreadable(self, error: io::Error) -> Error {
-        Error::io("cannot read", self.path, error)
+        match self.place {
+            Place::Path(path) => Error::io("cannot read", path, error),
+            Place::Memory(_) => Error::io("cannot read", self.name, error),
+        }
     }
 
     /// The whole file as text.

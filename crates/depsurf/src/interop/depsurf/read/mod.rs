@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::function::Functions;
-use self::line::Source;
+use self::line::{Place, Source};
 use self::symbol::Sections;
 use self::types::Types;
 use super::Part;
@@ -47,7 +47,45 @@ pub struct Found {
     pub kernel: KernelId,
     /// Bytes of all its files.
     pub size: u64,
-    files: BTreeMap<Part, Vec<PathBuf>>,
+    files: BTreeMap<Part, Vec<File>>,
+}
+
+/// A file of a kernel.
+#[derive(Debug, Clone)]
+enum File {
+    Path(PathBuf),
+    Memory(Vec<u8>),
+}
+
+impl File {
+    /// What to call it in messages.
+    fn name(&self, part: Part) -> String {
+        let file = match self {
+            Self::Path(path) => path.file_name().unwrap_or_default().to_string_lossy(),
+            Self::Memory(_) => "memory".into(),
+        };
+        format!("{}/{file}", part.name())
+    }
+
+    fn place(&self) -> Place<'_> {
+        match self {
+            Self::Path(path) => Place::Path(path),
+            Self::Memory(bytes) => Place::Memory(bytes),
+        }
+    }
+}
+
+impl Found {
+    /// A kernel whose files, plain or compressed, are in memory.
+    #[must_use]
+    pub fn in_memory(kernel: KernelId, files: impl IntoIterator<Item = (Part, Vec<u8>)>) -> Self {
+        let mut found = Self { kernel, size: 0, files: BTreeMap::new() };
+        for (part, bytes) in files {
+            found.size += bytes.len() as u64;
+            found.files.entry(part).or_default().push(File::Memory(bytes));
+        }
+        found
+    }
 }
 
 /// Lists the kernels of the dataset at `directory`; opens no file.
@@ -78,8 +116,8 @@ pub fn find(directory: &Path) -> Result<Listing> {
                 Ok(kernel) => {
                     let new = || Found { kernel: kernel.clone(), size: 0, files: BTreeMap::new() };
                     let found = kernels.entry(kernel.clone()).or_insert_with(new);
-                    found.size += file.metadata().map_or(0, |metadata| metadata.len());
-                    found.files.entry(part).or_default().push(file.path());
+                    found.size += fs::metadata(file.path()).map_or(0, |metadata| metadata.len());
+                    found.files.entry(part).or_default().push(File::Path(file.path()));
                 }
                 Err(error) => listing.problems.push(error.at(format!("{}/{name}", part.name()))),
             }
@@ -111,15 +149,14 @@ fn kernel_of(name: &str) -> Result<KernelId> {
 /// # Errors
 /// When a file cannot be read, or is not what it should be: names file and line.
 pub fn import(found: &Found) -> Result<Surface> {
-    let mut sources: Vec<(Part, &Path, String)> = Vec::new();
-    for (part, paths) in &found.files {
-        let [path] = paths.as_slice() else { return Err(ambiguous(*part, paths)) };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        sources.push((*part, path, format!("{}/{name}", part.name())));
+    let mut sources: Vec<(Part, &File, String)> = Vec::new();
+    for (part, files) in &found.files {
+        let [file] = files.as_slice() else { return Err(ambiguous(*part, files)) };
+        sources.push((*part, file, file.name(*part)));
     }
     let source = |part: Part| {
-        let (_, path, name) = sources.iter().find(|(other, ..)| *other == part)?;
-        Some(Source { path, name })
+        let (_, file, name) = sources.iter().find(|(other, ..)| *other == part)?;
+        Some(Source { place: file.place(), name })
     };
     let arch = found.kernel.arch;
     let (functions, tables) = rayon::join(
@@ -141,7 +178,7 @@ pub fn import(found: &Found) -> Result<Surface> {
     }
     parts.types = types.finish();
     parts.notes = notes.into_vec();
-    evidence::tell(&mut parts.meta, &|part| source(part).map(|source| source.name.to_owned()));
+    evidence::tell(&mut parts.meta, &|part| source(part).is_some());
     Surface::from_bytes(parts.encode())
 }
 
@@ -163,7 +200,7 @@ impl Tables {
             config::comment(source, &mut parts)?;
         }
         if let Some(source) = source(Part::Config) {
-            config::read(source, &format!("{FORMAT}, {}", source.name), &mut parts, &mut notes)?;
+            config::read(source, &mut parts, &mut notes)?;
         }
         if let Some(source) = source(Part::Syscalls) {
             syscall::read(source, &mut parts)?;
@@ -181,8 +218,8 @@ impl Tables {
     }
 }
 
-fn ambiguous(part: Part, paths: &[PathBuf]) -> Error {
-    let mut names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+fn ambiguous(part: Part, files: &[File]) -> Error {
+    let mut names: Vec<String> = files.iter().map(|file| format!("`{}`", file.name(part))).collect();
     names.sort();
     Error::Usage {
         what: format!("{} has several files of one kernel: {}", part.name(), names.join(", ")),
@@ -213,3 +250,6 @@ fn meta(found: &Found) -> Meta {
         kernel,
     }
 }
+
+#[cfg(test)]
+mod tests;

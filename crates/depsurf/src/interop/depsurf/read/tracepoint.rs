@@ -6,6 +6,7 @@ use super::line::{Line, Source, Text};
 use super::types::{Node, Types};
 use crate::error::Result;
 use crate::note::Notes;
+use crate::surface::TypeId;
 use crate::surface::build::Parts;
 use crate::surface::record::{self, NONE};
 
@@ -20,7 +21,7 @@ struct Event<'l> {
     #[serde(borrow)]
     struct_name: Text<'l>,
     #[serde(borrow)]
-    fmt_str: Option<Text<'l>>,
+    fmt_str: Text<'l>,
     #[serde(borrow)]
     func: Option<Node<'l>>,
     #[serde(borrow, rename = "struct")]
@@ -75,15 +76,14 @@ fn store(
         }
     }
     let strings = &mut parts.strings;
-    let id = |id: Option<crate::surface::TypeId>| id.map_or(NONE, |id| id.0);
+    let id = |id: Option<TypeId>| id.map_or(NONE, |id| id.0);
     let record = event.record.as_ref().map(|node| types.record(node, strings, line, notes)).transpose()?;
     let prototype = event.func.as_ref().map(|node| types.prototype(node, strings)).transpose()?;
-    let format = event.fmt_str.as_ref().map(|text| text.intern(strings)).transpose()?;
     Ok(record::Tracepoint {
         name: event.event_name.intern(strings)?.0.into(),
         system: 0.into(),
         class: event.class_name.intern(strings)?.0.into(),
-        format: format.unwrap_or_default().0.into(),
+        format: event.fmt_str.intern(strings)?.0.into(),
         record: id(record).into(),
         prototype: id(prototype).into(),
         btf_trace: NONE.into(),
