@@ -64,6 +64,9 @@ pub(super) fn changes<'a>(
 
 /// The changes of one definition of a struct or union: of its fields, then of its layout.
 pub(super) fn structure(pair: Pair<'_>, old: Type<'_>, new: Type<'_>, out: &mut Vec<Change>) {
+    if pair.is_laid_out_alike(old, new) {
+        return;
+    }
     let (before, after) = (fields(old), fields(new));
     let common = Source { pair, prefix: "", depth: DEPTH }.fields(&before, &after, out);
     if pair.compares_layout() && has_layout(old) && has_layout(new) {

@@ -336,7 +336,14 @@ impl<'a> Function<'a> {
     /// Whether some symbol of it has a compiler suffix.
     #[must_use]
     pub fn is_transformed(self) -> bool {
-        self.symbols().any(|symbol| suffixes(symbol.name()).next().is_some())
+        self.symbols().any(|symbol| !self.is_plain(symbol) && suffixes(symbol.name()).next().is_some())
+    }
+
+    /// Whether a symbol's name is exactly that of the function.
+    #[must_use]
+    pub fn is_plain(self, symbol: Symbol<'_>) -> bool {
+        // Equal strings of one table are one string; a file that was not written by us is asked in full.
+        symbol.name_id().0 == self.record.name.get() || symbol.name() == self.name()
     }
 }
 
