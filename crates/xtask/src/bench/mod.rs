@@ -3,6 +3,7 @@
 //! Everything is measured from outside, on the release binary, with files in the page cache. Results are
 //! printed and appended to `docs/bench.md`.
 
+mod import;
 mod measure;
 mod report;
 
@@ -90,6 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench.packages(&subjects, oracle, &mut budgets)?,
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
+        bench.imports(&mut budgets)?,
         bench.small()?,
     ];
     let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);
