@@ -1,14 +1,17 @@
 //! `depsurf import FORMAT DIR`.
 
 use depsurf::Error;
+use depsurf::group;
 use depsurf::interop::depsurf::{Found, find, import};
+use depsurf::kernel::KernelId;
 use depsurf::progress::Progress;
+use depsurf::select::{Candidate, Selection};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
 use rayon::prelude::*;
 
 use crate::args::{Global, Import, ImportFormat};
-use crate::dataset::{self, Wanted};
+use crate::dataset;
 use crate::exit;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -16,16 +19,15 @@ use crate::terminal::Terminal;
 
 /// Reads the chosen kernels of another program's dataset, keeps them, and prints their names.
 pub fn run(verb: &Import, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    let wanted = Wanted::new(&verb.kernel)?;
     let ImportFormat::Depsurf = verb.format;
     let listing = find(&verb.directory)?;
-    let kernels: Vec<Found> = listing.kernels.into_iter().filter(|found| wanted.has(&found.kernel)).collect();
     for problem in listing.problems {
         terminal.warning(problem);
     }
-    if kernels.is_empty() {
+    if listing.kernels.is_empty() {
         return Err(nothing(verb).into());
     }
+    let kernels = chosen(listing.kernels, &verb.kernel)?;
     let place = dataset::place_to_write(global)?;
     let dataset = Dataset::create(&place)?;
     let progress = Bar::new(terminal);
@@ -52,6 +54,16 @@ pub fn run(verb: &Import, global: &Global, terminal: &Terminal, output: &mut Out
     Ok(status)
 }
 
+/// The kernels that are wanted, all where nothing is chosen.
+fn chosen(kernels: Vec<Found>, given: &[String]) -> depsurf::Result<Vec<Found>> {
+    let selection = Selection::parse(given).map_err(|error| error.at("--kernel"))?;
+    let candidates: Vec<Candidate<'_>> = kernels.iter().map(|found| (&found.kernel).into()).collect();
+    let ids: Vec<&KernelId> = kernels.iter().map(|found| &found.kernel).collect();
+    let chosen = selection.choose(&candidates, group::default_kernel(&ids))?;
+    let mut place = 0..;
+    Ok(kernels.into_iter().filter(|_| place.next().is_some_and(|place| chosen.contains(&place))).collect())
+}
+
 fn keep(surface: &Surface, dataset: &Dataset, terminal: &Terminal, progress: &Bar) -> depsurf::Result<()> {
     dataset.add(surface)?;
     for note in surface.notes()?.iter().filter(|note| note.lossy) {
@@ -62,19 +74,8 @@ fn keep(surface: &Surface, dataset: &Dataset, terminal: &Terminal, progress: &Ba
 }
 
 fn nothing(verb: &Import) -> Error {
-    let place = verb.directory.display();
-    if verb.kernel.is_empty() {
-        Error::Usage {
-            what: format!("the DepSurf dataset at `{place}` has no kernels"),
-            help: Some(
-                "files are named after kernels, as in func_groups/5.4.0-26-generic-amd64.jsonl".into(),
-            ),
-        }
-    } else {
-        let given = verb.kernel.join(", ");
-        Error::Usage {
-            what: format!("no kernel of the DepSurf dataset at `{place}` matches `{given}`"),
-            help: None,
-        }
+    Error::Usage {
+        what: format!("the DepSurf dataset at `{}` has no kernels", verb.directory.display()),
+        help: Some("files are named after kernels, as in func_groups/5.4.0-26-generic-amd64.jsonl".into()),
     }
 }

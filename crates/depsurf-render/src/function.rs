@@ -168,9 +168,21 @@ impl<'a> InstanceFacts<'a> {
             external: instance.is_external(),
             inline: instance.inline(),
             inlined_into: instance.inline_sites().map(CopyFacts::new).collect(),
-            called_by: instance.callers().map(CallerFacts::new).collect(),
+            called_by: callers(instance.callers()),
         }
     }
+}
+
+/// The facts of callers. Calls stand in the order of the callers' code, so those of one stand together.
+fn callers<'a>(callers: impl ExactSizeIterator<Item = Instance<'a>>) -> Vec<CallerFacts<'a>> {
+    let mut facts: Vec<CallerFacts<'a>> = Vec::with_capacity(callers.len());
+    let mut last = None;
+    for caller in callers {
+        let repeated = facts.last().copied().filter(|_| last == Some(caller.index()));
+        facts.push(repeated.unwrap_or_else(|| CallerFacts::new(caller)));
+        last = Some(caller.index());
+    }
+    facts
 }
 
 impl<'a> CopyFacts<'a> {

@@ -3,6 +3,8 @@
 //! Fields keep their order and their meaning under one [`SCHEMA`] number. Addresses are strings in hex,
 //! because they exceed what many readers keep of a number.
 
+mod indent;
+
 use std::collections::BTreeMap;
 
 use depsurf::kernel::Arch;
@@ -15,6 +17,7 @@ use depsurf::surface::{Fact, Surface, c, record};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
+use crate::differences::Differences;
 use crate::page::{Entry, Facts, Page, Section, State};
 use depsurf::Kind;
 
@@ -22,14 +25,12 @@ use depsurf::Kind;
 pub const SCHEMA: u32 = 1;
 
 /// The page as JSON, indented, with a newline at its end.
-///
-/// # Panics
-/// Never: all of it is plain data with string keys.
 #[must_use]
 pub fn page(page: &Page<'_>) -> String {
     let groups = page.groups.iter().map(GroupJson::new).collect();
-    let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups };
-    serde_json::to_string_pretty(&document).expect("plain data serialises") + "\n"
+    let differences = &page.differences;
+    let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups, differences };
+    indent::to_string(&document) + "\n"
 }
 
 #[derive(Serialize)]
@@ -38,6 +39,7 @@ struct Document<'p> {
     kind: Kind,
     name: &'p str,
     groups: Vec<GroupJson<'p>>,
+    differences: &'p [Differences<'p>],
 }
 
 #[derive(Serialize)]
@@ -77,7 +79,7 @@ enum FactsJson<'p> {
 
 /// The identity of a kernel, and what could not be read of it.
 #[derive(Serialize)]
-struct KernelJson<'p> {
+pub(crate) struct KernelJson<'p> {
     id: String,
     version: String,
     release: &'p str,
@@ -124,7 +126,7 @@ impl<'p> FactsJson<'p> {
 }
 
 impl<'p> KernelJson<'p> {
-    fn new(surface: &'p Surface) -> Self {
+    pub(crate) fn new(surface: &'p Surface) -> Self {
         let meta = surface.meta();
         let kernel = &meta.kernel;
         let unread = |(fact, evidence): (&Fact, &'p Evidence)| match evidence {

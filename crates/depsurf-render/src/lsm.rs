@@ -51,7 +51,10 @@ pub(crate) fn without_function(surface: &Surface, name: &str) -> Option<String> 
     let heads = ["security_hook_heads", "lsm_static_calls_table"];
     let mut heads = heads.into_iter().filter_map(|heads| surface.types().find(TypeKind::Struct, heads));
     let found = heads.find(|heads| heads.members().any(|member| member.name == name))?;
-    Some(format!("by the dataset's rule, as there is no `security_{name}`; but `{}` has the hook", found.name()))
+    Some(format!(
+        "by the dataset's rule, as there is no `security_{name}`; but `{}` has the hook",
+        found.name()
+    ))
 }
 
 /// The prototype of a kernel function, also where only BTF knows it.

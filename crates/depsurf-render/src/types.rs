@@ -116,7 +116,7 @@ pub(crate) fn undefined(surface: &Surface, kind: Kind, name: &str) -> Option<(Fa
         _ => return None,
     };
     let name = match kind {
-        Kind::Field => crate::field::split(name)?.0,
+        Kind::Field => depsurf::surface::field::split(name)?.0,
         _ => name,
     };
     let types = surface.types();

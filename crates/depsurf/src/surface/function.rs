@@ -1,5 +1,8 @@
 //! Functions: all instances of a name, where they are inlined and called, and the symbols that carry it.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use zerocopy::little_endian::U32;
 
 use super::record::{self, NONE, Section};
@@ -147,6 +150,50 @@ impl InlineKind {
     }
 }
 
+/// Which function the first instance of every block of instances is of, made once somebody asks for many: a search
+/// costs some cache misses each time, this a walk over all functions once.
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    asked: AtomicU32,
+    blocks: OnceLock<Vec<u32>>,
+}
+
+/// Searches that cost about as much as the walk.
+const MANY_SEARCHES: u32 = 500;
+/// Instances in a block.
+const BLOCK: usize = 16;
+
+impl Owners {
+    /// Index of the function of an instance; `None` where there is none.
+    fn of(&self, instance: usize, surface: &Surface) -> Option<usize> {
+        let functions: &[record::Function] = surface.table(Section::Functions);
+        let starts_before = |it: &record::Function| it.first_instance.get() as usize <= instance;
+        let blocks = match self.blocks.get() {
+            Some(blocks) => blocks,
+            None if self.asked.fetch_add(1, Ordering::Relaxed) < MANY_SEARCHES => {
+                return functions.partition_point(starts_before).checked_sub(1);
+            }
+            None => self.blocks.get_or_init(|| Self::blocks(surface)),
+        };
+        let first = *blocks.get(instance / BLOCK)? as usize;
+        let behind = functions.get(first..)?.iter().take_while(|it| starts_before(it)).count();
+        (first + behind).checked_sub(1)
+    }
+
+    fn blocks(surface: &Surface) -> Vec<u32> {
+        let functions: &[record::Function] = surface.table(Section::Functions);
+        let instances: &[record::Instance] = surface.table(Section::Instances);
+        let mut blocks = Vec::with_capacity(instances.len() / BLOCK + 1);
+        let mut before = 0;
+        for start in (0..instances.len()).step_by(BLOCK) {
+            let starts_before = |it: &&record::Function| it.first_instance.get() as usize <= start;
+            before += functions[before..].iter().take_while(starts_before).count();
+            blocks.push(before.saturating_sub(1) as u32);
+        }
+        blocks
+    }
+}
+
 /// A line number of a record; 0 and what did not fit are unknown.
 fn known_line(line: u32) -> Option<u32> {
     (line != 0 && line != NONE).then_some(line)
@@ -183,6 +230,12 @@ impl<'a> Function<'a> {
     #[must_use]
     pub fn surface(self) -> &'a Surface {
         self.surface
+    }
+
+    /// Place among all functions of the surface.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index as u32
     }
 
     /// Name, without compiler suffixes.
@@ -301,8 +354,7 @@ impl<'a> Instance<'a> {
             return None;
         }
         let records: &'a [record::Function] = self.surface.table(Section::Functions);
-        let after = records.partition_point(|record| record.first_instance.get() as usize <= self.index);
-        let index = after.checked_sub(1)?;
+        let index = self.surface.owners.of(self.index, self.surface)?;
         Some(Function { surface: self.surface, index, record: &records[index] })
     }
 
@@ -413,5 +465,63 @@ impl<'a> Instance<'a> {
         run(instances, self.index, |instance| instance.first_call_site, sites)
             .iter()
             .map(move |site| surface.instance(site.caller.get() as usize).unwrap_or(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::surface::build::Parts;
+    use crate::surface::meta::Meta;
+
+    /// Few look-ups search, many go by blocks: both find the same.
+    #[test]
+    fn every_instance_knows_its_function() {
+        let mut parts = Parts::new(Meta {
+            kernel: "6.1.0-1-test-amd64".parse().unwrap(),
+            uname: None,
+            banner: None,
+            build_id: None,
+            compiler: None,
+            distribution: None,
+            package: None,
+            big_endian: false,
+            address_size: 8,
+            base_address: 0,
+            btf_types: 1,
+            imported: None,
+            evidence: BTreeMap::new(),
+        });
+        // None, one and several instances, as damaged, usual and static functions have them.
+        let counts: Vec<u32> = (0..400).map(|index: u32| [1, 1, 0, 40, 1, 2][index as usize % 6]).collect();
+        for (index, count) in counts.iter().enumerate() {
+            let name = parts.strings.intern(format!("f{index:03}").as_bytes());
+            parts.functions.push(record::Function {
+                name: name.0.into(),
+                first_instance: (parts.instances.len() as u32).into(),
+                first_symbol: 0.into(),
+                btf_func: NONE.into(),
+            });
+            let instance = record::Instance {
+                unit: NONE.into(),
+                decl_file: NONE.into(),
+                decl_line: 0.into(),
+                flags: 0.into(),
+                address: 0.into(),
+                prototype: NONE.into(),
+                first_inline_site: 0.into(),
+                first_call_site: 0.into(),
+            };
+            parts.instances.extend(std::iter::repeat_n(instance, *count as usize));
+        }
+        let surface = Surface::from_bytes(parts.encode()).unwrap();
+        for _ in 0..2 {
+            for function in surface.functions() {
+                assert!(function.instances().all(|instance| instance.name() == function.name()));
+            }
+        }
+        assert!(surface.owners.blocks.get().is_some());
     }
 }

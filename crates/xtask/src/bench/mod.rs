@@ -5,6 +5,7 @@
 
 mod import;
 mod measure;
+mod pages;
 mod report;
 
 use std::fs;
@@ -92,6 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
         bench.imports(&mut budgets)?,
+        bench.site(&bench.scratch.join("pages"), &mut budgets)?,
         bench.small()?,
     ];
     let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);
