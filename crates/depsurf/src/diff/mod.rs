@@ -165,7 +165,7 @@ impl<'a> KindDiff<'a> {
 
     /// Nothing of a kind.
     fn empty(pair: Pair<'a>, kind: Kind) -> Self {
-        let knows = |surface: &Surface| kind.facts().iter().all(|fact| surface.meta().knows(*fact));
+        let knows = |surface: &Surface| surface.unread(kind).is_none();
         Self {
             kind,
             old: 0,

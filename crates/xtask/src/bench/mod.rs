@@ -3,6 +3,7 @@
 //! Everything is measured from outside, on the release binary, with files in the page cache. Results are
 //! printed and appended to `docs/bench.md`.
 
+mod import;
 mod measure;
 mod pages;
 mod report;
@@ -102,6 +103,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench.packages(&subjects, oracle, &mut budgets)?,
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
+        bench.imports(&mut budgets)?,
         bench.site(&bench.scratch.join("pages"), &mut budgets)?,
         bench.searches(&mut budgets)?,
         bench.small()?,
