@@ -28,11 +28,11 @@ Choosing kernels (--kernel):
   6.1  6.1.176              a version, or how it starts
   6.1..7.2  ..6.1  6.12..   from one version to another, both included
   '6.1*'  '*-cloud-*'       a pattern of the name; the name itself, or how it starts
-  arm64  rt  debian         an architecture, a flavour, a distribution; also arch=, flavour=, distribution=
+  arm64  rt  debian         an architecture, a flavour, a distribution (or arch=, flavour=, dist=)
   regular lts arch flavor revision other
                             a group, around the default kernel (--default)
   debian:6.1..:arm64        all of it
-  6.1,7.2,!rt               one or the other, without; so do several --kernel";
+  6.1,7.2,-rt               one or the other, but not; - and ! are the same";
 
 const STATUS: &str = "\
 Exit status:
@@ -148,7 +148,7 @@ Examples:
   depsurf list --group lts               only long-term kernels
   depsurf list --format json | jq -r '.kernels[].kernel'", after_help = CHOICE)]
 pub struct List {
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
@@ -165,7 +165,7 @@ pub struct List {
 Examples:
   depsurf show function vfs_read
   depsurf show field task_struct::se.vruntime
-  depsurf show tracepoint sched:sched_switch --kernel 6,!arm64
+  depsurf show tracepoint sched:sched_switch --kernel 6,-arm64
   depsurf show syscall openat --format json", after_help = CHOICE)]
 pub struct Show {
     /// What the name names.
@@ -174,7 +174,7 @@ pub struct Show {
     /// The name: `vfs_read`, `task_struct::pids`, `file_open`, `CONFIG_BPF`.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
@@ -328,7 +328,7 @@ pub struct Export {
     /// Where to; made when it does not exist.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
 }
