@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::path::PathBuf;
+use std::slice;
 
 use depsurf::group::{self, Title};
 use depsurf::kernel::KernelId;
@@ -94,7 +95,9 @@ impl Wanted {
         let kernels = parse(given, "--kernel")?;
         let by_variable = || env::var(DEFAULT).ok().filter(|value| !value.is_empty());
         let default = match (&global.default, by_variable()) {
-            (Some(text), _) => Some(Named { selection: parse(&[text.clone()], "--default")?, here: true }),
+            (Some(text), _) => {
+                Some(Named { selection: parse(slice::from_ref(text), "--default")?, here: true })
+            }
             (None, Some(text)) => Some(Named { selection: parse(&[text], DEFAULT)?, here: false }),
             (None, None) => None,
         };
