@@ -3,7 +3,7 @@
 use crate::kind::Kind;
 use crate::surface::Surface;
 use crate::surface::field::fields;
-use crate::surface::strings::Strings;
+use crate::surface::strings::{StrId, Strings};
 use crate::surface::symbol::base_name;
 use crate::surface::types::{Type, TypeKind};
 
@@ -84,6 +84,9 @@ impl What {
     }
 }
 
+/// Stands for "belongs to none".
+const NONE: u32 = StrId::EMPTY.0;
+
 /// The names of one surface.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -98,28 +101,32 @@ impl Names {
     pub(super) fn of(surface: &Surface) -> Self {
         let mut names = Self::default();
         for function in surface.functions() {
-            names.add(What::Function, "", function.name());
+            names.add(What::Function, NONE, function.name());
         }
         names.symbols(surface);
         for found in surface.types().named() {
             names.of_type(found);
         }
         for tracepoint in surface.tracepoints() {
-            names.add(What::Tracepoint, tracepoint.system().unwrap_or_default(), tracepoint.name());
+            let system = names.intern(tracepoint.system().unwrap_or_default());
+            names.add(What::Tracepoint, system, tracepoint.name());
         }
-        surface.lsm_hooks().for_each(|hook| names.add(What::Lsm, "", hook.name()));
-        surface.kfuncs().for_each(|kfunc| names.add(What::Kfunc, "", kfunc.name()));
-        surface.syscalls().for_each(|syscall| names.add(What::Syscall, "", syscall.name()));
-        surface.configs().for_each(|config| names.add(What::Config, "", config.name));
+        surface.lsm_hooks().for_each(|hook| names.add(What::Lsm, NONE, hook.name()));
+        surface.kfuncs().for_each(|kfunc| names.add(What::Kfunc, NONE, kfunc.name()));
+        surface.syscalls().for_each(|syscall| names.add(What::Syscall, NONE, syscall.name()));
+        surface.configs().for_each(|config| names.add(What::Config, NONE, config.name));
         names.entries.sort_unstable();
         names.entries.dedup();
         names
     }
 
-    fn add(&mut self, what: What, outer: &str, name: &str) {
+    fn intern(&mut self, name: &str) -> u32 {
+        self.strings.intern(name.as_bytes()).0
+    }
+
+    fn add(&mut self, what: What, outer: u32, name: &str) {
         if !name.is_empty() {
-            let name = self.strings.intern(name.as_bytes()).0;
-            let outer = self.strings.intern(outer.as_bytes()).0;
+            let name = self.intern(name);
             self.entries.push((what, name, outer));
         }
     }
@@ -134,7 +141,7 @@ impl Names {
             let name = symbol.name();
             let beside = ["__pfx_", "__cfi_"].iter().any(|prefix| name.starts_with(prefix));
             if !beside && !is_function(self, base_name(name)) {
-                self.add(What::Symbol, "", name);
+                self.add(What::Symbol, NONE, name);
             }
         }
     }
@@ -147,7 +154,7 @@ impl Names {
             TypeKind::Typedef => return self.of_typedef(found),
             _ => return,
         };
-        self.add(what, "", found.name());
+        self.add(what, NONE, found.name());
         self.parts(found.name(), found);
     }
 
@@ -161,6 +168,7 @@ impl Names {
 
     /// Members and values.
     fn parts(&mut self, outer: &str, of: Type<'_>) {
+        let outer = self.intern(outer);
         for value in of.enumerators() {
             self.add(What::Enumerator, outer, value.name);
         }

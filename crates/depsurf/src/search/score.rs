@@ -16,10 +16,10 @@ pub enum Rank {
     Exact,
     /// It is the text but for case, underscores and the `CONFIG_` of options.
     Same,
-    /// It is a field whose member is the text.
-    Member,
     /// It begins with the text.
     Prefix,
+    /// It is a field whose member is the text.
+    Member,
     /// The text is in it, at the beginning of a word.
     Word,
     /// The text is in it.
@@ -51,15 +51,20 @@ impl Score {
     }
 }
 
-/// What one edit costs, beside gaps of a text with letters left out.
-const EDIT: usize = 10;
+/// What an edit costs. Near names are misspelt or have letters left out; the costs of both are such that the likelier
+/// one is lower: `vfs_raed` is `vfs_read` rather than `vfs_removexattr_locked`.
+const EDIT: usize = 6;
 /// What it costs that only some words of a name are near to those of the text.
-const IN_WORDS: usize = 5;
-/// What it costs that letters before a letter of the text are skipped, where this begins a word.
-const SKIP_TO_WORD: usize = 1;
-/// The same within a word.
-const SKIP_IN_WORD: usize = 3;
-/// What it costs that something follows the name in the text.
+const IN_WORDS: usize = 4;
+/// What a gap between two letters of the text costs where the second begins a word, beside the letters in the gap.
+const GAP_TO_WORD: usize = 3;
+/// The same where the second is within a word.
+const GAP_IN_WORD: usize = 4;
+/// The most that the letters in a gap cost.
+const WIDE: usize = 8;
+/// What it costs that the name goes on behind the last letter of the text.
+const GOES_ON: usize = 3;
+/// What it costs that the text goes on behind the name, beside the letters that follow.
 const LEFT_OVER: usize = 20;
 /// Letters below which too much would be near.
 const LEAST: usize = 3;
@@ -227,65 +232,67 @@ impl Pattern {
         }
         let (cost, _) = self.subsequence(name, lower)?;
         // Letters that are scattered over a name say nothing.
-        (cost <= self.folded.len()).then_some(cost)
+        (cost <= 2 * self.folded.len()).then_some(cost)
     }
 
-    /// The name with the fewest and the best gaps between the letters of the text: what they cost, and where the
-    /// letters are.
+    /// The letters of the text in the name with the fewest and the best gaps between them: what these cost, and
+    /// where the letters are.
     fn subsequence(&self, name: &[u8], lower: &[u8]) -> Option<(usize, Vec<Range<usize>>)> {
-        const NONE: usize = usize::MAX;
-        let count = lower.len();
-        let skip = |at: usize| if begins_word(name, at) { SKIP_TO_WORD } else { SKIP_IN_WORD };
-        // Cost of the letters so far with the last of them at each place, and the place of the one before.
-        let mut costs: Vec<usize> = Vec::new();
-        let mut from: Vec<Vec<usize>> = Vec::with_capacity(self.folded.len());
-        for (number, letter) in self.folded.iter().enumerate() {
-            let mut next = vec![NONE; count];
-            let mut origin = vec![NONE; count];
-            // The best place before, and the last one that only underscores part from here.
-            let (mut best, mut near) = ((NONE, NONE), NONE);
-            for at in 0..count {
-                if lower[at] == *letter {
-                    let begins = number == 0 && lower[..at].iter().all(|byte| *byte == b'_');
-                    let adjacent = if number > 0 && near != NONE { costs[near] } else { NONE };
-                    let jump = match number {
-                        0 if begins => 0,
-                        0 => skip(at),
-                        _ if best.0 == NONE => NONE,
-                        _ => best.0 + skip(at),
-                    };
-                    (next[at], origin[at]) = if adjacent <= jump { (adjacent, near) } else { (jump, best.1) };
-                }
-                if number > 0 {
-                    if costs[at] < best.0 {
-                        best = (costs[at], at);
-                    }
-                    if lower[at] != b'_' {
-                        near = if costs[at] == NONE { NONE } else { at };
-                    }
-                }
-            }
-            costs = next;
-            from.push(origin);
+        // Letters of the name before each place: underscores part nothing.
+        let before: Vec<usize> = lower
+            .iter()
+            .scan(0, |count, byte| {
+                let before = *count;
+                *count += usize::from(*byte != b'_');
+                Some(before)
+            })
+            .collect();
+        let gap = |letters: usize, to: usize| match letters {
+            0 => 0,
+            _ if begins_word(name, to) => GAP_TO_WORD + letters.min(WIDE),
+            _ => GAP_IN_WORD + letters.min(WIDE),
+        };
+        // For each letter of the text: the places it can have, what the letters so far cost, and which of the places
+        // of the letter before is the best for it.
+        let mut steps: Vec<Vec<(usize, usize, usize)>> = Vec::with_capacity(self.folded.len());
+        for letter in &self.folded {
+            let places = (0..lower.len()).filter(|at| lower[*at] == *letter);
+            let step = match steps.last() {
+                None => places.map(|at| (at, gap(before[at], at), 0)).collect(),
+                Some(last) => places
+                    .filter_map(|at| {
+                        let earlier = last.iter().enumerate().take_while(|(_, place)| place.0 < at);
+                        let joined = earlier.map(|(number, place)| {
+                            (place.1 + gap(before[at] - before[place.0] - 1, at), number)
+                        });
+                        joined.min().map(|(cost, number)| (at, cost, number))
+                    })
+                    .collect(),
+            };
+            steps.push(step);
         }
-        let mut at = (0..count).min_by_key(|at| costs[*at]).filter(|at| costs[*at] != NONE)?;
-        let cost = costs[at];
-        let mut places = Vec::with_capacity(from.len());
-        for origin in from.iter().rev() {
+        let goes_on = |at: usize| if lower[at + 1..].iter().any(|byte| *byte != b'_') { GOES_ON } else { 0 };
+        let ends = steps.last()?.iter().enumerate();
+        let (cost, mut number) = ends.map(|(number, place)| (place.1 + goes_on(place.0), number)).min()?;
+        let mut places = Vec::with_capacity(steps.len());
+        for step in steps.iter().rev() {
+            let (at, _, earlier) = *step.get(number)?;
             places.push(at..at + 1);
-            at = origin[at];
-            if at == NONE {
-                break;
-            }
+            number = earlier;
         }
         Some((cost, places))
     }
 
-    /// The text is the name with something behind it, as the suffix of a compiler.
+    /// The text is the name with something behind it.
     fn left_over(&self, name: &[u8]) -> Option<usize> {
         let rest = self.lower.strip_prefix(name)?;
-        let ends = rest.first().is_some_and(|byte| !byte.is_ascii_alphanumeric());
-        (ends && name.len() > LEAST && rest.len() <= 2 * name.len()).then_some(LEFT_OVER + rest.len())
+        // A member of a member: `se.vruntime`. Else the suffix of a compiler.
+        let begins = match rest.first() {
+            Some(b'.') => !name.is_empty(),
+            Some(byte) => !byte.is_ascii_alphanumeric() && name.len() > LEAST && rest.len() <= 2 * name.len(),
+            None => false,
+        };
+        begins.then_some(LEFT_OVER + rest.len())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::note::Notes;
 use crate::progress::Silent;
 use crate::source;
 use crate::surface::build::Parts;
+use crate::surface::strings::StrId;
 use crate::surface::{Evidence, Fact, Meta, Surface, record};
 
 /// A kernel with some functions, options and types.
@@ -209,8 +210,32 @@ fn what_is_near_is_found_where_nothing_else_is() {
         ["function blk_account_io_start", "function __blk_account_io_start"]
     );
     assert_eq!(found("vfs_readv.constprop.0")[0], "function vfs_readv");
+    assert_eq!(found("task_struct::pids.first"), ["field task_struct::pids"]);
     assert_eq!(found("zzzzzz"), [""; 0]);
     assert_eq!(found("qx"), [""; 0]);
+}
+
+#[test]
+fn the_likelier_name_is_nearer() {
+    let cost = |text: &str, name: &str| {
+        Pattern::new(text).near(name.as_bytes(), &mut Vec::new()).map(|score| score.cost)
+    };
+    for (text, near, far) in [
+        ("vfs_raed", "vfs_read", "vfs_readv"),
+        ("vfs_raed", "vfs_read", "vcs_read"),
+        ("kmaloc", "kmalloc", "kmap_local_page"),
+        ("bpfprgload", "bpf_prog_load", "bpf_prog_load_check_attach"),
+        ("filp_opn", "filp_open", "file_post_open"),
+        ("acount_io_start", "account_io_start", "blk_account_io_start"),
+        ("task_strct", "task_struct", "task_struct_whitelist"),
+        ("bpfpl", "bpf_prog_load", "bpf_program_pull"),
+    ] {
+        let (near, far) = (cost(text, near), cost(text, far));
+        assert!(near.is_some() && (far.is_none() || near < far), "{text}: {near:?}, {far:?}");
+    }
+    for (text, name) in [("vfs_raed", "__vfs_removexattr_locked"), ("io", "ip"), ("read", "write")] {
+        assert_eq!(cost(text, name), None, "{text} {name}");
+    }
 }
 
 #[test]
@@ -270,19 +295,28 @@ fn every_name_is_found_by_its_text() {
     let mut kinds = std::collections::BTreeSet::new();
     for (place, surface) in surfaces.iter().enumerate() {
         let names = Names::of(surface);
-        let text = |offset| names.strings.get(crate::surface::strings::StrId(offset));
+        let text = |offset| names.strings.get(StrId(offset));
         for (what, name, outer) in &names.entries {
-            let separator = what.separator().filter(|_| *outer != 0).unwrap_or_default();
-            for text in [text(*name).to_owned(), format!("{}{separator}{}", text(*outer), text(*name))] {
-                let found = index.search(&Query { limit: 1000, ..query(Text::like(&text)) }, &[place]);
-                let best = found.hits.iter().take_while(|hit| matches!(hit.rank, Rank::Exact | Rank::Member));
-                let mut best = best.filter(|hit| {
-                    hit.what == *what && hit.name == names.strings.get(crate::surface::strings::StrId(*name))
-                });
-                assert!(best.next().is_some(), "{what:?} {text}: {found:?}");
-                let exact = index.search(&query(Text::exact(&text)), &[place]);
-                assert!(exact.hits.iter().any(|hit| hit.what == *what), "{what:?} {text}: {exact:?}");
-            }
+            let name = text(*name);
+            let full = match what.separator().filter(|_| *outer != 0) {
+                Some(separator) => format!("{}{separator}{name}", text(*outer)),
+                None => name.to_owned(),
+            };
+            let is_it = |hit: &&Hit| {
+                hit.what == *what
+                    && hit.name == name
+                    && hit.outer.as_deref().unwrap_or_default() == text(*outer)
+            };
+            let found = index.search(&query(Text::like(&full)), &[place]).hits;
+            let best = found.iter().take_while(|hit| hit.rank == Rank::Exact).find(is_it);
+            assert!(best.is_some_and(|hit| hit.kernels == [place]), "{what:?} {full}: {found:?}");
+            let exact = index.search(&query(Text::exact(&full)), &[place]).hits;
+            assert!(exact.iter().any(|hit| is_it(&hit)), "{what:?} {full}: {exact:?}");
+            let found = index.search(&query(Text::like(name)), &[place]).hits;
+            let mut found = found.iter().filter(|hit| matches!(hit.rank, Rank::Exact | Rank::Member));
+            assert!(found.any(|hit| is_it(&hit)), "{what:?} {name}");
+        }
+        for (what, ..) in &names.entries {
             kinds.insert(*what);
         }
     }
@@ -308,7 +342,7 @@ fn compared(surfaces: &[Surface], text: &str) -> Vec<String> {
     let mut names: BTreeMap<(What, String, String), usize> = BTreeMap::new();
     for surface in surfaces {
         let of = Names::of(surface);
-        let text = |offset| of.strings.get(crate::surface::strings::StrId(offset)).to_owned();
+        let text = |offset| of.strings.get(StrId(offset)).to_owned();
         for (what, name, outer) in &of.entries {
             *names.entry((*what, text(*name), text(*outer))).or_default() += 1;
         }
