@@ -56,7 +56,8 @@ impl Key {
 
     /// The key for a value, so that values of different keys do not meet.
     fn of(self, value: u64) -> (u64, Self) {
-        ((value ^ self as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(self as u32 * 8), self)
+        let mixed = (value ^ self as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed ^ mixed >> 32).wrapping_add(self as u64), self)
     }
 }
 
@@ -75,7 +76,7 @@ fn keys(subject: &Subject<'_>, rarity: &Rarity) -> Vec<(u64, Key)> {
     keys.extend(rare.take(48).map(|peer| Key::Callee.of(peer.hash)));
     let words = subject.name.bag().iter().filter(|word| rarity.count(**word) <= RARE_WORD);
     keys.extend(words.map(|word| Key::Word.of(u64::from(*word))));
-    let bag = &subject.name.bag()[..subject.name.bag().len().min(8)];
+    let bag = &subject.name.bag()[..subject.name.bag().len().min(6)];
     for (at, first) in bag.iter().enumerate() {
         keys.extend(
             bag[at + 1..].iter().map(|second| Key::Words.of(u64::from(*first) << 32 | u64::from(*second))),
@@ -93,31 +94,59 @@ struct Slot {
     news: u32,
 }
 
-/// Places of old and of new functions that have enough in common, sorted.
-pub(super) fn pairs(olds: &[Subject<'_>], news: &[Subject<'_>], rarity: &Rarity) -> Vec<(u32, u32)> {
-    let keys_of = |subjects: &[Subject<'_>]| -> Vec<Vec<(u64, Key)>> {
-        subjects.par_iter().with_min_len(64).map(|subject| keys(subject, rarity)).collect()
-    };
-    let (old_keys, new_keys) = rayon::join(|| keys_of(olds), || keys_of(news));
-    let mut by_key: Vec<(u64, u32)> = (0u32..)
-        .zip(&old_keys)
-        .flat_map(|(old, keys)| keys.iter().map(move |(key, _)| (*key, old)))
-        .collect();
-    by_key.par_sort_unstable();
-    let mut slots: HashMap<u64, Slot, FixedState> = HashMap::default();
-    for (place, (key, _)) in (0..).zip(&by_key) {
-        slots.entry(*key).or_insert(Slot { first: place, ..Slot::default() }).olds += 1;
-    }
-    for (key, _) in new_keys.iter().flatten() {
-        if let Some(slot) = slots.get_mut(key) {
-            slot.news += 1;
+/// Old functions by key.
+struct Index {
+    /// Keys with places of functions, sorted.
+    by_key: Vec<(u64, u32)>,
+    slots: Vec<Slot>,
+    places: HashMap<u64, u32, FixedState>,
+    /// A bit for each key, by its low bits: most keys of new functions are not there, which this tells at once.
+    bits: Vec<u64>,
+}
+
+impl Index {
+    const BITS: usize = 1 << 20;
+
+    fn new(keys: &[Vec<(u64, Key)>]) -> Self {
+        let of = |(place, keys): (usize, &Vec<(u64, Key)>)| {
+            keys.iter().map(move |(key, _)| (*key, place as u32)).collect::<Vec<_>>()
+        };
+        let mut by_key: Vec<(u64, u32)> = keys.iter().enumerate().flat_map(of).collect();
+        by_key.par_sort_unstable();
+        let mut index = Self {
+            slots: Vec::new(),
+            places: HashMap::with_capacity_and_hasher(by_key.len(), FixedState::default()),
+            bits: vec![0; Self::BITS / 64],
+            by_key: Vec::new(),
+        };
+        let mut first = 0;
+        for same in by_key.chunk_by(|a, b| a.0 == b.0) {
+            let (key, olds) = (same[0].0, same.len() as u32);
+            index.places.insert(key, index.slots.len() as u32);
+            index.slots.push(Slot { first, olds, news: 0 });
+            index.bits[Self::bit(key) / 64] |= 1 << (Self::bit(key) % 64);
+            first += olds;
         }
+        Self { by_key, ..index }
     }
-    let pairs_of = |(new, keys): (usize, &Vec<(u64, Key)>)| {
+
+    fn bit(key: u64) -> usize {
+        key as usize & (Self::BITS - 1)
+    }
+
+    /// Which of the keys are here, by place of their slot.
+    fn find(&self, keys: &[(u64, Key)]) -> Vec<(u32, Key)> {
+        let is_here = |key: u64| self.bits[Self::bit(key) / 64] >> (Self::bit(key) % 64) & 1 != 0;
+        let here = keys.iter().filter(|(key, _)| is_here(*key));
+        here.filter_map(|(key, kind)| Some((*self.places.get(key)?, *kind))).collect()
+    }
+
+    /// The old functions that have enough in common with one that has these keys.
+    fn olds(&self, keys: &[(u32, Key)]) -> Vec<u32> {
         let mut hints: Vec<(u32, u32)> = Vec::new();
-        for (key, kind) in keys {
-            let Some(slot) = slots.get(key) else { continue };
-            let count = slot.olds as usize * slot.news as usize;
+        for (slot, kind) in keys {
+            let Slot { first, olds, news } = self.slots[*slot as usize];
+            let count = olds as usize * news as usize;
             if count > kind.pairs() {
                 continue;
             }
@@ -125,16 +154,31 @@ pub(super) fn pairs(olds: &[Subject<'_>], news: &[Subject<'_>], rarity: &Rarity)
                 Key::File if count <= FEW_PAIRS => ENOUGH,
                 _ => kind.strength(),
             };
-            let run = slot.first as usize..(slot.first + slot.olds) as usize;
-            hints.extend(by_key[run].iter().map(|(_, old)| (*old, strength)));
+            let run = first as usize..(first + olds) as usize;
+            hints.extend(self.by_key[run].iter().map(|(_, old)| (*old, strength)));
         }
         hints.sort_unstable();
         let same = hints.chunk_by(|a, b| a.0 == b.0);
         let enough = same.filter(|hints| hints.iter().map(|hint| hint.1).sum::<u32>() >= ENOUGH);
-        enough.map(|hints| (hints[0].0, new as u32)).collect::<Vec<_>>()
+        enough.map(|hints| hints[0].0).collect()
+    }
+}
+
+/// Places of old and of new functions that have enough in common, sorted.
+pub(super) fn pairs(olds: &[Subject<'_>], news: &[Subject<'_>], rarity: &Rarity) -> Vec<(u32, u32)> {
+    let old_keys: Vec<Vec<(u64, Key)>> =
+        olds.par_iter().with_min_len(64).map(|subject| keys(subject, rarity)).collect();
+    let mut index = Index::new(&old_keys);
+    let new_keys: Vec<Vec<(u32, Key)>> =
+        news.par_iter().with_min_len(64).map(|subject| index.find(&keys(subject, rarity))).collect();
+    for (slot, _) in new_keys.iter().flatten() {
+        index.slots[*slot as usize].news += 1;
+    }
+    let of = |(new, keys): (usize, &Vec<(u32, Key)>)| {
+        index.olds(keys).into_iter().map(move |old| (old, new as u32))
     };
     let mut pairs: Vec<(u32, u32)> =
-        new_keys.par_iter().enumerate().with_min_len(64).flat_map_iter(pairs_of).collect();
+        new_keys.par_iter().enumerate().with_min_len(64).flat_map_iter(of).collect();
     pairs.par_sort_unstable();
     pairs
 }

@@ -10,12 +10,13 @@ use super::prototype::{Memo, Prototype};
 use super::rank::{self, Pair};
 use super::weigh::{self, Weighing};
 use super::{KindOf, Rename, candidate};
-use crate::surface::{Function, Surface};
+use crate::surface::Surface;
 
 /// Callers of a function that are looked at as what it may be split from.
 const SPLIT_CALLERS: usize = 24;
-/// A caller with at most so many call sites is looked at whatever its name: it may have become a wrapper.
+/// A caller with at most so many call sites may have become a wrapper: then less has to be alike.
 const WRAPPER: u32 = 10;
+const WRAPPER_WORDS: f32 = 0.1;
 /// How alike, in words, the names of two functions are for a split to be looked at.
 const SPLIT_WORDS: f32 = 0.3;
 
@@ -222,19 +223,18 @@ fn still_there(
         for name in subject.name.shorter() {
             add(hash_of(name.as_bytes()));
         }
-        let few = subject.callers.len() <= SPLIT_CALLERS;
-        let alike = |peer: &Peer| {
-            let caller = one.graph.surface.function_at(peer.function);
-            let words = |caller: Function<'_>| rarity.words(&subject.name, &Name::new(caller.name()));
-            caller.is_some_and(|caller| words(caller) >= SPLIT_WORDS)
+        let least = |peer: &Peer| match one.graph.calls_of(peer.function) {
+            0..=WRAPPER => WRAPPER_WORDS,
+            _ if subject.callers.len() <= SPLIT_CALLERS => SPLIT_WORDS,
+            _ => f32::INFINITY,
         };
-        let callers = subject.callers.iter();
-        for peer in callers.filter(|peer| one.graph.calls_of(peer.function) <= WRAPPER || few && alike(peer))
-        {
-            add(peer.hash);
-        }
+        let alike = |peer: &Peer, least: f32| {
+            let function = one.graph.surface.function_at(peer.function).filter(|_| least <= 1.0);
+            function.is_some_and(|function| rarity.words(&subject.name, &Name::new(function.name())) >= least)
+        };
+        subject.callers.iter().filter(|peer| alike(peer, least(peer))).for_each(|peer| add(peer.hash));
         if one.graph.calls_of(subject.function) <= WRAPPER {
-            subject.callees.iter().filter(|peer| alike(peer)).for_each(|peer| add(peer.hash));
+            subject.callees.iter().filter(|peer| alike(peer, SPLIT_WORDS)).for_each(|peer| add(peer.hash));
         }
         found.sort_unstable();
         found.dedup();

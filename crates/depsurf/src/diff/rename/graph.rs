@@ -40,6 +40,8 @@ pub(super) struct Graph<'a> {
     firsts: Vec<u32>,
     /// The functions that each function calls or holds copies of, once for each site.
     callees: Vec<u32>,
+    /// What it tells about a function that it calls this one: [`Peer::weight`].
+    weights: Vec<u8>,
 }
 
 /// A function at the other end of a call.
@@ -72,7 +74,9 @@ impl<'a> Graph<'a> {
             owners: Vec::new(),
             firsts: Vec::new(),
             callees: Vec::new(),
+            weights: Vec::new(),
         };
+        graph.weights = (0..graph.len()).map(|function| graph.weigh(function)).collect();
         graph.find_owners();
         graph.turn_round();
         graph
@@ -91,31 +95,28 @@ impl<'a> Graph<'a> {
         self.owners = owners;
     }
 
-    /// Calls `meet` with the functions at both ends of every call: caller and callee.
-    fn calls(&self, mut meet: impl FnMut(u32, u32)) {
+    /// From the callers of each function to the callees of each.
+    fn turn_round(&mut self) {
+        let mut callers = Vec::with_capacity(self.inline_sites.len() + self.call_sites.len());
+        let mut ends = vec![0u32; self.functions.len() + 1];
         for (instance, callee) in self.owners.iter().enumerate() {
             for caller in self.sites(instance) {
                 if let Some(&caller) = self.owners.get(caller as usize).filter(|caller| *caller != callee) {
-                    meet(caller, *callee);
+                    callers.push((caller, *callee));
+                    ends[caller as usize + 1] += 1;
                 }
             }
         }
-    }
-
-    /// From the callers of each function to the callees of each.
-    fn turn_round(&mut self) {
-        let mut ends = vec![0u32; self.functions.len() + 1];
-        self.calls(|caller, _| ends[caller as usize + 1] += 1);
         for at in 1..ends.len() {
             ends[at] += ends[at - 1];
         }
-        let mut callees = vec![0; ends.last().map_or(0, |end| *end as usize)];
+        let mut callees = vec![0; callers.len()];
         let mut next = ends.clone();
-        self.calls(|caller, callee| {
+        for (caller, callee) in callers {
             let place = &mut next[caller as usize];
             callees[*place as usize] = callee;
             *place += 1;
-        });
+        }
         (self.firsts, self.callees) = (ends, callees);
     }
 
@@ -172,7 +173,11 @@ impl<'a> Graph<'a> {
         callees.truncate(SITES);
         callees.sort_unstable();
         callees.dedup();
-        let peer = |callee| Peer { hash: self.hash(callee), weight: self.weight(callee), function: callee };
+        let peer = |callee| Peer {
+            hash: self.hash(callee),
+            weight: self.weights.get(callee as usize).copied().unwrap_or(1),
+            function: callee,
+        };
         let mut peers: Vec<Peer> = callees.into_iter().map(peer).collect();
         peers.sort_unstable();
         peers
@@ -203,7 +208,7 @@ impl<'a> Graph<'a> {
     }
 
     /// What it tells about a function that it calls this one.
-    fn weight(&self, callee: u32) -> u8 {
+    fn weigh(&self, callee: u32) -> u8 {
         let (inline, direct) = self.sites_of(callee);
         16u32.saturating_sub((inline + direct).max(1).ilog2()).max(1) as u8
     }

@@ -36,7 +36,11 @@ impl<'a> Name<'a> {
 
     /// The name without the underscores around it.
     pub fn core(&self) -> &'a str {
-        self.text.trim_matches('_')
+        match self.words.as_slice() {
+            [] => "",
+            [first, .., last] => &self.text[usize::from(first.start)..usize::from(last.end)],
+            [word] => &self.text[usize::from(word.start)..usize::from(word.end)],
+        }
     }
 
     /// Hashes of the words, sorted; a word that stands twice is there twice.
@@ -233,7 +237,18 @@ pub(super) struct Alike {
 
 impl Alike {
     pub fn new(a: &Name<'_>, b: &Name<'_>, rarity: &Rarity) -> Self {
-        Self { words: rarity.words(a, b), letters: letters(a, b), underscores: a.core() == b.core() }
+        let mut alike = Self::by_words(a, b, rarity);
+        alike.compare_letters(a, b);
+        alike
+    }
+
+    /// By words alone; letters count as different until [`Alike::compare_letters`].
+    pub fn by_words(a: &Name<'_>, b: &Name<'_>, rarity: &Rarity) -> Self {
+        Self { words: rarity.words(a, b), letters: 0.0, underscores: a.core() == b.core() }
+    }
+
+    pub fn compare_letters(&mut self, a: &Name<'_>, b: &Name<'_>) {
+        self.letters = letters(a, b);
     }
 
     /// What it adds to the logarithm of the odds, where names are all that is compared of names.

@@ -18,6 +18,8 @@ use super::{KindOf, strongest_first};
 const CONFIDENT: f32 = 0.5;
 /// Pairs that weigh less in the first round are not looked at again.
 const HOPELESS: f32 = -4.0;
+/// What the letters of two names can add at most.
+const LETTERS: f32 = 2.1;
 /// Pairs in which words are replaced alike, from which on that is a pattern.
 const PATTERN: u32 = 3;
 /// Peers of both functions that are compared when pairs are weighed. They are in the order of their hashes, so the first
@@ -59,15 +61,28 @@ impl Known {
                 *patterns.entry(replaced).or_default() += 1;
             }
         }
-        Self { patterns, olds: Renamed::new(olds, &old_names), news: Renamed::new(news, &new_names) }
+        let used = |subjects: &[Subject<'_>], key: fn(&Pair) -> u32| {
+            let mut used = vec![false; subjects.len()];
+            pairs.iter().for_each(|pair| used[key(pair) as usize] = true);
+            used
+        };
+        Self {
+            patterns,
+            olds: Renamed::new(olds, &used(olds, |pair| pair.old), &old_names),
+            news: Renamed::new(news, &used(news, |pair| pair.new), &new_names),
+        }
     }
 }
 
 impl Renamed {
-    fn new(subjects: &[Subject<'_>], names: &Names) -> Self {
-        let all = subjects.par_iter().with_min_len(256);
-        let callers = all.clone().map(|of| renamed(&of.callers, names)).collect();
-        Self { callers, callees: all.map(|of| renamed(&of.callees, names)).collect() }
+    fn new(subjects: &[Subject<'_>], used: &[bool], names: &Names) -> Self {
+        let all = subjects.par_iter().zip(used).with_min_len(256);
+        let lists = |(of, used): (&Subject<'_>, &bool)| match used {
+            true => (renamed(&of.callers, names), renamed(&of.callees, names)),
+            false => (None, None),
+        };
+        let (callers, callees) = all.map(lists).unzip();
+        Self { callers, callees }
     }
 
     fn callers<'s>(&'s self, at: u32, of: &'s Subject<'_>) -> &'s [Peer] {
@@ -155,7 +170,13 @@ impl<'a> Weighing<'a> {
     /// Weighs pairs for the first time, and keeps those that are not hopeless.
     pub fn add(&mut self, pairs: &[Pair]) {
         let weigh = |pair: &Pair| {
-            let facts = self.facts(pair, SAMPLE);
+            let mut facts = self.facts(pair, SAMPLE);
+            // Letters are the slowest to compare, and cannot save what lacks more than they can add.
+            if facts.weight(pair.kind_of) + LETTERS < HOPELESS {
+                return None;
+            }
+            let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
+            facts.name.compare_letters(&old.name, &new.name);
             let pair = Pair { weight: facts.weight(pair.kind_of), ..*pair };
             (pair.weight > HOPELESS).then_some((pair, facts))
         };
@@ -180,7 +201,8 @@ impl<'a> Weighing<'a> {
     /// What is found out about a pair that was not weighed before.
     fn facts(&self, pair: &Pair, peers: u32) -> Facts {
         let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
-        let mut facts = Facts { name: Alike::new(&old.name, &new.name, self.rarity), ..Facts::default() };
+        let mut facts =
+            Facts { name: Alike::by_words(&old.name, &new.name, self.rarity), ..Facts::default() };
         if let (Some(a), Some(b)) = (&old.prototype, &new.prototype) {
             facts.prototype = Some((a.differences(b), a.params().max(b.params())));
             facts.others = self.prototypes.get(&a.hash).map_or(0, |count| count.saturating_sub(2));
@@ -241,6 +263,7 @@ impl<'a> Weighing<'a> {
     pub fn evidence(&self, pair: &Pair) -> Vec<Evidence> {
         let (old, new) = (&self.olds[pair.old as usize], &self.news[pair.new as usize]);
         let mut facts = self.facts(pair, u32::MAX);
+        facts.name.compare_letters(&old.name, &new.name);
         facts.pattern = self.pattern(old, new);
         let mut list: Vec<(f32, Evidence)> = Vec::new();
         if pair.kind_of != KindOf::Moved {
