@@ -64,6 +64,29 @@ impl<'data> Facts<'data> {
         self.names.get(id)
     }
 
+    /// The function that a reference in a unit leads to, as positions in [`Facts::units`] and in the functions there.
+    /// References into other units are what link-time optimisation leaves; they may lead to an out-of-line instance.
+    #[must_use]
+    pub fn find(&self, mut position: usize, mut reference: FunctionRef) -> Option<(usize, usize)> {
+        for _ in 0..walk::MAX_ORIGINS {
+            let offset = match reference {
+                FunctionRef::Here(index) => return Some((position, index as usize)),
+                FunctionRef::Elsewhere(offset) => offset,
+                FunctionRef::Nowhere => return None,
+            };
+            let unit = self.unit_offsets.partition_point(|start| *start <= offset).checked_sub(1)?;
+            position = self.units.binary_search_by_key(&(unit as u32), |unit| unit.index).ok()?;
+            let inner = u32::try_from(offset - self.unit_offsets[unit]).ok()?;
+            let unit = &self.units[position];
+            if let Ok(index) = unit.functions.binary_search_by_key(&inner, |function| function.offset) {
+                return Some((position, index));
+            }
+            let code = unit.out_of_line.binary_search_by_key(&inner, |code| code.offset).ok()?;
+            reference = unit.out_of_line[code].function;
+        }
+        None
+    }
+
     /// Number of names; ids are below it.
     #[must_use]
     pub fn name_count(&self) -> usize {

@@ -55,6 +55,8 @@ pub struct InlinedCopy {
 /// Code of a function whose DIE is another one.
 #[derive(Debug, Clone)]
 pub struct OutOfLine {
+    /// Offset of its DIE in the unit.
+    pub offset: u32,
     /// The function.
     pub function: FunctionRef,
     /// Where its code starts.
@@ -83,6 +85,6 @@ pub struct Unit {
     pub inlined: Vec<InlinedCopy>,
     /// Direct calls, in DIE order.
     pub calls: Vec<Call>,
-    /// Out-of-line instances of abstract ones: there may be several (clones, split parts).
+    /// Out-of-line instances of abstract ones, in DIE order: there may be several (clones, split parts).
     pub out_of_line: Vec<OutOfLine>,
 }

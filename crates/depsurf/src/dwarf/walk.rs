@@ -14,7 +14,7 @@ use super::worker::{Context, DieRef, Entries, Slice, Worker};
 use crate::note::Notes;
 
 /// Length of a chain of abstract origins beyond which it can only be a cycle.
-const MAX_ORIGINS: usize = 8;
+pub(super) const MAX_ORIGINS: usize = 8;
 
 /// The attributes of a subprogram DIE.
 struct FunctionAttrs<'data, E: Endianity> {
@@ -445,7 +445,7 @@ impl Walk {
             if let FunctionRef::Here(index) = function {
                 unit.functions[index as usize].address.get_or_insert(address);
             }
-            unit.out_of_line.push(OutOfLine { function, address });
+            unit.out_of_line.push(OutOfLine { offset: origin.offset, function, address });
         }
         for edge in edges.drain(..) {
             let (callee, caller) = (resolve(edge.callee), resolve(edge.caller));

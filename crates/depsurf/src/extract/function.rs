@@ -320,22 +320,8 @@ impl Resolver<'_, '_> {
     }
 
     fn find(&self, position: usize, reference: FunctionRef) -> Result<(usize, usize), Missing> {
-        match reference {
-            FunctionRef::Here(index) => Ok((position, index as usize)),
-            FunctionRef::Elsewhere(offset) => find_elsewhere(self.facts, offset).ok_or(Missing::Unknown),
-            FunctionRef::Nowhere => Err(Missing::Unknown),
-        }
+        self.facts.find(position, reference).ok_or(Missing::Unknown)
     }
-}
-
-/// Unit position and function index of a DIE in any unit.
-fn find_elsewhere(facts: &Facts<'_>, offset: usize) -> Option<(usize, usize)> {
-    let unit = facts.unit_offsets.partition_point(|start| *start <= offset).checked_sub(1)?;
-    let position = facts.units.binary_search_by_key(&(unit as u32), |unit| unit.index).ok()?;
-    let inner = u32::try_from(offset - facts.unit_offsets[unit]).ok()?;
-    let functions = &facts.units[position].functions;
-    let index = functions.binary_search_by_key(&inner, |function| function.offset).ok()?;
-    Some((position, index))
 }
 
 /// Addresses of functions with out-of-line instances beside their DIE, by unit position and function.
@@ -355,12 +341,7 @@ fn addresses(facts: &Facts<'_>, symbol_at: &impl Fn(&[u8], u64) -> bool) -> Addr
     let mut by_function = HashMap::default();
     for (position, unit) in facts.units.iter().enumerate() {
         for code in &unit.out_of_line {
-            let place = match code.function {
-                FunctionRef::Here(index) => Some((position, index as usize)),
-                FunctionRef::Elsewhere(offset) => find_elsewhere(facts, offset),
-                FunctionRef::Nowhere => None,
-            };
-            let Some((position, index)) = place else { continue };
+            let Some((position, index)) = facts.find(position, code.function) else { continue };
             match by_function.entry((position as u32, index as u32)) {
                 Entry::Vacant(entry) => {
                     entry.insert(code.address);

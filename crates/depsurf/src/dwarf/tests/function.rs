@@ -346,8 +346,12 @@ fn functions_of_other_units_are_referred_to_by_offset() {
         ]),
         subprogram("local").label("here").decl("fs/early.c", 4).low_pc(A + 32).child(gnu_call_site("small")),
     ]);
+    // A call may name the code of a function whose abstract instance is in a third unit.
+    let call = Die::new(DW_TAG_call_site).attr(DW_AT_call_origin, Value::RefAddr("code of large".into()));
+    let later = Unit::new("fs/later.c")
+        .children([subprogram("last").decl("fs/later.c", 1).low_pc(A + 64).child(call)]);
     expect(
-        &[early, late],
+        &[early, late, later],
         edges,
         &[
             "elsewhere large inlines elsewhere small at fs/early.c:3 @0x81000004",
@@ -356,6 +360,7 @@ fn functions_of_other_units_are_referred_to_by_offset() {
             "elsewhere large calls local",
             "local calls elsewhere small",
             "elsewhere large @0x81000000",
+            "last calls elsewhere large",
         ],
     );
 }

@@ -1,6 +1,7 @@
 //! Facts from DIEs that the tests write themselves, in every byte order, width and version, as lines of text.
 
 mod audit;
+mod clang;
 mod damage;
 mod function;
 mod hostile;
@@ -195,16 +196,12 @@ fn referred(facts: &Facts<'_>, position: usize, reference: FunctionRef) -> Strin
         FunctionRef::Here(index) => {
             text(facts, facts.units[position].functions[index as usize].name).to_owned()
         }
-        FunctionRef::Elsewhere(offset) => {
-            let unit = facts.unit_offsets.partition_point(|start| *start <= offset) - 1;
-            let inner = (offset - facts.unit_offsets[unit]) as u32;
-            let unit = facts.units.iter().find(|candidate| candidate.index == unit as u32);
-            let function =
-                unit.and_then(|unit| unit.functions.iter().find(|function| function.offset == inner));
-            function.map_or("elsewhere?".to_owned(), |function| {
-                format!("elsewhere {}", text(facts, function.name))
-            })
-        }
+        FunctionRef::Elsewhere(_) => match facts.find(position, reference) {
+            Some((unit, function)) => {
+                format!("elsewhere {}", text(facts, facts.units[unit].functions[function].name))
+            }
+            None => "elsewhere?".to_owned(),
+        },
         FunctionRef::Nowhere => "nowhere".to_owned(),
     }
 }
