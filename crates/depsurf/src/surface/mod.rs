@@ -38,7 +38,7 @@ pub use self::symbol::Symbol;
 pub use self::types::{Type, TypeId, TypeKind, Types};
 
 use self::record::Section;
-use self::strings::text_at;
+use self::strings::{compare_at, text_at};
 use crate::error::{Error, Result};
 use crate::kernel::KernelId;
 use crate::note::Note;
@@ -166,7 +166,8 @@ impl Surface {
 
     /// Index of the record whose name is `name`, in a table sorted by name.
     pub(crate) fn search<T>(&self, table: &[T], name: &str, name_of: impl Fn(&T) -> U32) -> Option<usize> {
-        table.binary_search_by(|record| self.text(name_of(record)).cmp(name)).ok()
+        let strings = self.section(Section::Strings);
+        table.binary_search_by(|record| compare_at(strings, name_of(record).get(), name)).ok()
     }
 }
 

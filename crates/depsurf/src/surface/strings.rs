@@ -1,5 +1,6 @@
 //! The one string table of a surface: every name once, NUL-terminated, addressed by offset.
 
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
@@ -117,6 +118,17 @@ pub(crate) fn text_at(blob: &[u8], at: u32) -> &str {
     std::str::from_utf8(&rest[..end]).unwrap_or_default()
 }
 
+/// How the string at an offset of a string table compares with `text`: what comparing [`text_at`] gives, without
+/// looking for the string's end.
+pub(crate) fn compare_at(blob: &[u8], at: u32, text: &str) -> Ordering {
+    let Some(rest) = blob.get(at as usize..) else { return "".cmp(text) };
+    let text = text.as_bytes();
+    // A shorter string ends with a NUL in here, which is smaller than what `text` has there.
+    let order = rest[..rest.len().min(text.len())].cmp(text);
+    let is_longer = || rest.get(text.len()).is_some_and(|next| *next != 0);
+    order.then_with(|| if is_longer() { Ordering::Greater } else { Ordering::Equal })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +145,21 @@ mod tests {
         assert_eq!(strings.find("vfs_rea"), None);
         assert_eq!(strings.intern(b""), StrId::EMPTY);
         assert_eq!(strings.get(StrId(9999)), "");
+    }
+
+    #[test]
+    fn strings_compare_without_their_end() {
+        let mut strings = Strings::new();
+        let texts = ["", "a", "ab", "abc", "b", "é", "\u{1}"];
+        for text in texts {
+            let id = strings.intern(text.as_bytes());
+            for other in texts {
+                assert_eq!(compare_at(strings.bytes(), id.0, other), text.cmp(other), "{text:?} {other:?}");
+            }
+        }
+        assert_eq!(compare_at(strings.bytes(), 9999, "a"), Ordering::Less);
+        assert_eq!(compare_at(strings.bytes(), 9999, ""), Ordering::Equal);
+        assert_eq!(compare_at(b"\0ab", 1, "abc"), Ordering::Less);
     }
 
     #[test]

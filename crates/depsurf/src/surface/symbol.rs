@@ -2,6 +2,7 @@
 
 use super::Surface;
 use super::record::{self, Section};
+use super::strings::compare_at;
 use zerocopy::little_endian::U32;
 
 /// A symbol of `.symtab`.
@@ -33,8 +34,10 @@ impl Surface {
     /// All symbols of exactly this name, in the order of `.symtab`.
     pub fn symbols_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Symbol<'a>> {
         let order: &[U32] = self.table(Section::SymbolsByName);
-        let name_of = |index: &U32| self.symbol(index.get()).map_or("", Symbol::name);
-        let start = order.partition_point(|index| name_of(index) < name);
+        let symbols: &[record::Symbol] = self.table(Section::Symbols);
+        let strings = self.section(Section::Strings);
+        let name_of = |index: &U32| symbols.get(index.get() as usize).map_or(0, |symbol| symbol.name.get());
+        let start = order.partition_point(|index| compare_at(strings, name_of(index), name).is_lt());
         order[start..]
             .iter()
             .filter_map(|index| self.symbol(index.get()))

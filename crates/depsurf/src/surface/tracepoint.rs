@@ -7,6 +7,7 @@
 
 use super::Surface;
 use super::record::{self, NONE, Section};
+use super::strings::compare_at;
 use super::types::Type;
 
 /// A tracepoint.
@@ -35,7 +36,8 @@ impl Surface {
     /// The tracepoints of a name; several systems may have one.
     pub fn tracepoints_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Tracepoint<'a>> {
         let records: &[record::Tracepoint] = self.table(Section::Tracepoints);
-        let start = records.partition_point(|record| self.text(record.name) < name);
+        let strings = self.section(Section::Strings);
+        let start = records.partition_point(|record| compare_at(strings, record.name.get(), name).is_lt());
         records[start..]
             .iter()
             .map(|record| Tracepoint { surface: self, record })

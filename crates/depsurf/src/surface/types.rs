@@ -6,7 +6,7 @@ use zerocopy::little_endian::U32;
 
 pub use self::table::{Child, TypeTable};
 use super::record::{self, NONE};
-use super::strings::{StrId, text_at};
+use super::strings::{StrId, compare_at, text_at};
 
 /// Id of a type in a surface; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,8 +159,8 @@ impl<'a> Types<'a> {
 
     /// All types of a name, whatever their kind, sorted by kind and id.
     pub fn with_name(self, name: &'a str) -> impl Iterator<Item = Type<'a>> {
-        let name_of = move |id: &U32| self.get(TypeId(id.get())).map_or("", Type::name);
-        let start = self.by_name.partition_point(|id| name_of(id) < name);
+        let name_of = |id: &U32| self.records.get(id.get() as usize).map_or(0, |record| record.name.get());
+        let start = self.by_name.partition_point(|id| compare_at(self.strings, name_of(id), name).is_lt());
         self.by_name[start..]
             .iter()
             .filter_map(move |id| self.get(TypeId(id.get())))
