@@ -29,9 +29,9 @@ pub struct Facts<'a> {
     pub prototype: Option<json::Prototype>,
     /// Whether the kernel's own BTF is known to have a FUNC of the name.
     pub btf_func: bool,
-    /// What attaching by the name leads to.
-    #[serde(serialize_with = "json::attach")]
-    pub attach: Attach<'a>,
+    /// What attaching by the name leads to is found out when it is asked for, see [`Facts::attach`].
+    #[serde(rename = "attach", serialize_with = "json::attach")]
+    function: Function<'a>,
     /// In the order of the compile units.
     pub instances: Vec<InstanceFacts<'a>>,
     /// In the order of `.symtab`.
@@ -143,10 +143,17 @@ impl<'a> Facts<'a> {
             declaration: proto.map(|proto| c::prototype(proto, function.name())),
             prototype: proto.map(json::Prototype::new),
             btf_func: function.btf_func().is_some_and(|func| func.id().0 < surface.meta().btf_types),
-            attach: function.attach(),
+            function,
             instances: function.instances().map(InstanceFacts::new).collect(),
             symbols: symbols.collect(),
         }
+    }
+
+    /// What attaching by the name leads to. Markdown does not tell it, and finding it out takes as long as all
+    /// other facts together.
+    #[must_use]
+    pub fn attach(&self) -> Attach<'a> {
+        self.function.attach()
     }
 
     /// The issues of the verdict.

@@ -8,8 +8,7 @@ mod indent;
 use std::collections::BTreeMap;
 
 use depsurf::kernel::Arch;
-use depsurf::surface::attach::Attach;
-use depsurf::surface::function::Inline;
+use depsurf::surface::function::{Function, Inline};
 use depsurf::surface::meta::{Evidence, Package};
 use depsurf::surface::types::{Type, TypeId};
 use depsurf::surface::verdict::{Issue, Verdict};
@@ -213,7 +212,7 @@ pub(crate) fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result
     .serialize(serializer)
 }
 
-pub(crate) fn attach<S: Serializer>(attach: &Attach<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn attach<S: Serializer>(function: &Function<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     use depsurf::surface::attach::Answer;
     #[derive(Serialize)]
     struct Answers<'p> {
@@ -225,6 +224,7 @@ pub(crate) fn attach<S: Serializer>(attach: &Attach<'_>, serializer: S) -> Resul
         sleepable: &'p Answer<'p>,
         misses: Vec<String>,
     }
+    let attach = function.attach();
     Answers {
         kprobe: &attach.kprobe,
         kretprobe: &attach.kretprobe,

@@ -60,14 +60,15 @@ pub(crate) fn terminal(present: &Present<'_, '_>, shelf: &mut Shelf<'_>) {
 /// What each hook answers. Hooks that always answer alike share a row.
 fn attach_rows(present: &Present<'_, '_>) -> Rows {
     let mut rows = Rows::default();
+    let attached: Vec<Attach<'_>> = present.iter().map(|(_, facts)| facts.attach()).collect();
     let mut hook = |name: &str, of: &dyn Fn(&Attach<'_>) -> Option<(String, Tone)>| {
-        for (kernel, facts) in present {
-            if let Some((text, tone)) = of(&facts.attach) {
+        for ((kernel, _), attach) in present.iter().zip(&attached) {
+            if let Some((text, tone)) = of(attach) {
                 rows.add(*kernel, name, text, tone);
             }
         }
     };
-    let alike = |same: &dyn Fn(&Attach<'_>) -> bool| present.iter().all(|(_, facts)| same(&facts.attach));
+    let alike = |same: &dyn Fn(&Attach<'_>) -> bool| attached.iter().all(same);
     if alike(&|it| it.kprobe == it.kretprobe) {
         hook("kprobe, kretprobe", &|it| Some(answer(&it.kprobe)));
     } else {
@@ -84,8 +85,7 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
     let refused = |answer: &Answer<'_>| matches!(answer, Answer::No { .. });
     hook("fmod_ret", &|it| (!refused(&it.fexit)).then(|| answer(&it.fmod_ret)));
     hook("sleepable", &|it| (!refused(&it.fentry)).then(|| answer(&it.sleepable)));
-    for (kernel, facts) in present {
-        let Attach { kprobe, fentry, misses, .. } = &facts.attach;
+    for ((kernel, facts), Attach { kprobe, fentry, misses, .. }) in present.iter().zip(&attached) {
         // What is missed only matters where something attaches, or may.
         for miss in misses.iter().filter(|_| !refused(kprobe) || !refused(fentry)) {
             rows.add(*kernel, "does not see", miss.to_string(), Tone::Caution);
