@@ -335,7 +335,7 @@ pub enum ExportFormat {
 #[command(before_help = "\
 Examples:
   depsurf pages -o site
-  depsurf pages -o site --kernel '6.*'       over some kernels
+  depsurf pages -o site --kernel 6.1..7.2    over some kernels
   depsurf pages -o site --kind struct --kind field")]
 pub struct Pages {
     /// Where to; made when it does not exist.
@@ -343,12 +343,14 @@ pub struct Pages {
     pub output: PathBuf,
     /// Only names of this kind; may be given several times [default: all but fields, which are on the pages of
     /// their structs].
-    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
-        .try_map(|kind| kind.parse::<Kind>()))]
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
     pub kind: Vec<Kind>,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+    /// Only these groups; with commas between, or several times.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles())]
+    pub group: Vec<Title>,
     /// How many threads to use [default: as many as there are processors].
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

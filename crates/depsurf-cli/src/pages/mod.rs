@@ -52,7 +52,7 @@ pub fn run(verb: &Pages, global: &Global, terminal: &Terminal, output: &mut Outp
     let wanted = Wanted::new(&verb.kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
     let Opened { surfaces, default, damaged } = dataset::open(&dataset, &wanted, terminal)?;
-    let groups = groups::around(&surfaces, default, &[])?;
+    let groups = groups::around(&surfaces, default, &verb.group)?;
     let progress = Bar::new(terminal);
     let written = write(verb, &surfaces, &groups, &progress);
     progress.finish();
