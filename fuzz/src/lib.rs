@@ -11,6 +11,7 @@ pub mod image;
 pub mod import;
 mod kernels;
 mod memory;
+pub mod names;
 pub mod package;
 mod patch;
 pub mod store;

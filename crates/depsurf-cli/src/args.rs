@@ -17,6 +17,7 @@ Examples:
   depsurf show lsm file_open --kernel 6.1..7.2  only on some kernels
   depsurf diff 6.1 6.12                         what changed between two kernels
   depsurf log function vfs_write                when a function changed
+  depsurf search account io start               names that have these words, best first
   depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
                                                 read a kernel and keep its surface
   depsurf list -v                               which kernels there are, and what is known of them";
@@ -27,11 +28,11 @@ Choosing kernels (--kernel):
   6.1  6.1.176              a version, or how it starts
   6.1..7.2  ..6.1  6.12..   from one version to another, both included
   '6.1*'  '*-cloud-*'       a pattern of the name; the name itself, or how it starts
-  arm64  rt  debian         an architecture, a flavour, a distribution; also arch=, flavour=, distribution=
+  arm64  rt  debian         an architecture, a flavour, a distribution (or arch=, flavour=, dist=)
   regular lts arch flavor revision other
                             a group, around the default kernel (--default)
   debian:6.1..:arm64        all of it
-  6.1,7.2,!rt               one or the other, without; so do several --kernel";
+  6.1,7.2,-rt               one or the other, but not; - and ! are the same";
 
 const STATUS: &str = "\
 Exit status:
@@ -95,6 +96,7 @@ pub enum Verb {
     Show(Show),
     Diff(Diff),
     Log(Log),
+    Search(Search),
     Export(Export),
     Import(Import),
     Pages(Pages),
@@ -146,7 +148,7 @@ Examples:
   depsurf list --group lts               only long-term kernels
   depsurf list --format json | jq -r '.kernels[].kernel'", after_help = CHOICE)]
 pub struct List {
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
@@ -163,7 +165,7 @@ pub struct List {
 Examples:
   depsurf show function vfs_read
   depsurf show field task_struct::se.vruntime
-  depsurf show tracepoint sched:sched_switch --kernel 6,!arm64
+  depsurf show tracepoint sched:sched_switch --kernel 6,-arm64
   depsurf show syscall openat --format json", after_help = CHOICE)]
 pub struct Show {
     /// What the name names.
@@ -172,7 +174,7 @@ pub struct Show {
     /// The name: `vfs_read`, `task_struct::pids`, `file_open`, `CONFIG_BPF`.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
@@ -268,9 +270,46 @@ pub struct Log {
     /// The group whose kernels are followed.
     #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles())]
     pub group: Title,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Find names of every kind: functions, types, fields, enumerators, tracepoints, hooks, kfuncs, syscalls, options.
+///
+/// Finds names that contain the text, whatever the case, or all of its words in any order; where there are none,
+/// names that are near: misspelt, or with letters left out. The best come first. Status 2 when nothing is found.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf search vfs_read
+  depsurf search account io start        words in any order
+  depsurf search task_struct::pi         fields of a struct; ::pids for those of any struct
+  depsurf search bpfprgload              with letters left out, or misspelt
+  depsurf search --regex '^tcp_.*_skb$' --kind function --kernel '6.*'")]
+pub struct Search {
+    /// What to look for.
+    #[arg(required = true, value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// Only names of this kind; may be given several times.
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// How many names to print.
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub limit: NonZeroUsize,
+    /// Only names that are the text.
+    #[arg(long, conflicts_with = "regex")]
+    pub exact: bool,
+    /// The text is a regular expression; upper and lower case are the same.
+    #[arg(long)]
+    pub regex: bool,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -281,6 +320,7 @@ pub struct Log {
 #[command(before_help = "\
 Examples:
   depsurf export depsurf data            in the format of the original DepSurf dataset
+  depsurf export parquet tables          as tables for DuckDB, Spark, Polars ... (docs/parquet.md)
   depsurf export depsurf data --kernel 6.1", after_help = CHOICE)]
 pub struct Export {
     /// Which format.
@@ -288,7 +328,7 @@ pub struct Export {
     /// Where to; made when it does not exist.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
 }
@@ -309,8 +349,8 @@ pub struct Import {
     /// gzip or zstd.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
 }
 
@@ -324,6 +364,7 @@ pub enum ImportFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     Depsurf,
+    Parquet,
 }
 
 /// Write the page of every name as Markdown, and indexes; prints the path of the page that leads to all others.

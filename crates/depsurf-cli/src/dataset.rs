@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::path::PathBuf;
+use std::slice;
 
 use depsurf::group::{self, Title};
 use depsurf::kernel::KernelId;
+use depsurf::search::Index;
 use depsurf::select::{Candidate, Selection};
-use depsurf::store::{self, Dataset, Problem};
+use depsurf::store::{self, Dataset, Indexed, Problem};
 use depsurf::surface::Surface;
 use depsurf::{Error, Result};
 
@@ -93,7 +95,9 @@ impl Wanted {
         let kernels = parse(given, "--kernel")?;
         let by_variable = || env::var(DEFAULT).ok().filter(|value| !value.is_empty());
         let default = match (&global.default, by_variable()) {
-            (Some(text), _) => Some(Named { selection: parse(&[text.clone()], "--default")?, here: true }),
+            (Some(text), _) => {
+                Some(Named { selection: parse(slice::from_ref(text), "--default")?, here: true })
+            }
             (None, Some(text)) => Some(Named { selection: parse(&[text], DEFAULT)?, here: false }),
             (None, None) => None,
         };
@@ -222,6 +226,30 @@ fn surfaces(
     let opened = dataset.surfaces(wanted, &progress);
     progress.finish();
     opened
+}
+
+/// The names of the dataset, the places of the chosen kernels among its kernels, and whether some of them could not
+/// be opened, which has been told.
+///
+/// # Errors
+/// When no kernel was chosen.
+pub fn names(dataset: &Dataset, wanted: &Wanted, terminal: &Terminal) -> Result<(Index, Vec<usize>, bool)> {
+    let wanted = wanted.choose(dataset, terminal)?;
+    let progress = Bar::new(terminal);
+    let indexed = dataset.index(&progress);
+    progress.finish();
+    let Indexed { index, mut problems } = indexed?;
+    problems.retain(|problem| problem.kernel.as_ref().is_none_or(|kernel| wanted.has(kernel)));
+    let damaged = tell(problems, terminal) || wanted.damaged;
+    let chosen = (0..).zip(index.kernels()).filter(|(_, kernel)| wanted.has(&kernel.id));
+    let chosen: Vec<usize> = chosen.map(|(place, _)| place).collect();
+    if chosen.is_empty() && !damaged {
+        return Err(Error::Usage {
+            what: format!("{} has no kernels", place(dataset)),
+            help: Some("`depsurf add FILE` adds the kernel of a vmlinux or a debug package".into()),
+        });
+    }
+    Ok((index, chosen, damaged))
 }
 
 /// Tells what is wrong in a dataset, and whether that kept a kernel from being used.

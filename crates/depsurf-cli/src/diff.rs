@@ -30,7 +30,10 @@ pub fn run(verb: &args::Diff, global: &Global, told: &Terminal, output: &mut Out
     // For programs two kernels mean everything; a table over many is short unless names are asked for.
     let lists = asked || verb.format == Format::Json && pairs.len() == 1;
     let compared = pairs.iter().map(|(old, new)| {
-        let diff = Diff::new(Pair::new(old.surface, new.surface), kinds);
+        let mut diff = Diff::new(Pair::new(old.surface, new.surface), kinds);
+        if lists {
+            diff.propose_renames();
+        }
         let mut compared = Compared::new(old.label.clone(), new.label.clone(), diff, wanted);
         if !lists {
             compared.forget_names();

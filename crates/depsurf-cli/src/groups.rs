@@ -64,7 +64,7 @@ pub fn labels(surfaces: &[&Surface]) -> Vec<String> {
 }
 
 /// The series, with what else is needed to tell the kernels apart; whole names where that is not enough.
-fn short_labels(ids: &[&KernelId]) -> Vec<String> {
+pub fn short_labels(ids: &[&KernelId]) -> Vec<String> {
     let differs = |part: fn(&KernelId) -> &str| ids.iter().any(|id| part(id) != part(ids[0]));
     let flavour = differs(|id| &id.flavour);
     let arch = differs(|id| id.arch.name());

@@ -16,6 +16,7 @@ mod man;
 mod output;
 mod pages;
 mod progress;
+mod search;
 mod show;
 mod starter;
 mod terminal;
@@ -55,6 +56,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Show(verb) => show::run(verb, global, terminal, output),
         Verb::Diff(verb) => diff::run(verb, global, terminal, output),
         Verb::Log(verb) => log::run(verb, global, terminal, output),
+        Verb::Search(verb) => search::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
         Verb::Import(verb) => import::run(verb, global, terminal, output),
         Verb::Pages(verb) => pages::run(verb, global, terminal, output),

@@ -45,7 +45,7 @@ fn kernels_are_imported_listed_and_shown() {
     for (kind, name, words) in [
         ("struct", "gone", "the dataset refers to it and does not define it"),
         ("union", "u", "the dataset has no types_union of this kernel"),
-        ("field", "gone::a", "the dataset refers to it and does not define it"),
+        ("field", "gone::a", "the dataset has no types_union of this kernel"),
         ("tracepoint", "t", "the dataset has no tracepoints of this kernel"),
         ("kfunc", "k", "the dataset has no symtab of this kernel"),
         ("config", "CONFIG_X", "the dataset has no config of this kernel"),

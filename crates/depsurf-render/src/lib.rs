@@ -20,6 +20,7 @@ pub mod markdown;
 pub mod page;
 pub mod path;
 mod rows;
+pub mod search;
 pub mod suggest;
 pub mod syscall;
 pub mod terminal;

@@ -45,6 +45,18 @@ pub(crate) fn lookup(surface: &Surface, name: &str) -> Option<Facts> {
     })
 }
 
+/// What there is of a hook that an imported dataset lists and, by the original's rule, does not count as one.
+pub(crate) fn without_function(surface: &Surface, name: &str) -> Option<String> {
+    surface.meta().imported.as_ref()?;
+    let heads = ["security_hook_heads", "lsm_static_calls_table"];
+    let mut heads = heads.into_iter().filter_map(|heads| surface.types().find(TypeKind::Struct, heads));
+    let found = heads.find(|heads| heads.members().any(|member| member.name == name))?;
+    Some(format!(
+        "by the dataset's rule, as there is no `security_{name}`; but `{}` has the hook",
+        found.name()
+    ))
+}
+
 /// The prototype of a kernel function, also where only BTF knows it.
 fn prototype<'s>(surface: &'s Surface, function: &'s str) -> Option<Type<'s>> {
     let known = surface.function(function).and_then(|found| found.prototype());

@@ -177,9 +177,11 @@ fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<Strin
     if let Some((fact, reason)) = unread.or_else(|| types::undefined(surface, kind, name)) {
         return State::Unknown { fact, reason };
     }
-    let second = kind.second_place().and_then(|(fact, words)| {
+    let second = || {
+        let (fact, words) = kind.second_place()?;
         let reason = surface.meta().unknown_because(fact)?;
         Some(format!("{words}; {} could not be read ({reason})", fact.words()))
-    });
-    State::Absent { remark: remark.or(second) }
+    };
+    let hook = || (kind == Kind::Lsm).then(|| lsm::without_function(surface, name)).flatten();
+    State::Absent { remark: remark.or_else(second).or_else(hook) }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use depsurf::search::score::{distance, letters, slips};
 use depsurf::surface::Surface;
 use depsurf::surface::field::{fields, outer_types, split};
 use depsurf::surface::types::TypeKind;
@@ -115,12 +116,7 @@ impl Best {
     fn new(name: &str) -> Self {
         // The kernel puts underscores before names freely.
         let name = name.trim_start_matches('_').to_ascii_lowercase();
-        let limit = match name.len() {
-            0..=4 => 1,
-            5..=14 => 2,
-            _ => 3,
-        };
-        Self { letters: letters(&name), limit, name, found: HashMap::new() }
+        Self { letters: letters(name.as_bytes()), limit: slips(name.len()), name, found: HashMap::new() }
     }
 
     /// Considers a name, which stands for `full` in the list.
@@ -140,17 +136,15 @@ impl Best {
     fn score(&self, candidate: &str) -> Option<usize> {
         let trimmed = candidate.trim_start_matches('_');
         let difference = trimmed.len().abs_diff(self.name.len());
-        let of_candidate = letters(trimmed);
-        // Which letters occur settles it for nearly all names: those within `limit` edits differ in at most
-        // twice as many letters, and names that contain others have all letters of these. A slip that changes
-        // the first letter as well as the last two is not looked for.
-        let differing = (of_candidate ^ self.letters).count_ones() as usize;
-        if difference <= self.limit && differing <= 2 * self.limit && self.shares_an_end(trimmed) {
-            let distance = strsim::osa_distance(&trimmed.to_ascii_lowercase(), &self.name);
-            if distance <= self.limit {
-                return Some(distance);
+        if difference <= self.limit {
+            let lower = trimmed.to_ascii_lowercase();
+            let slips = distance(self.name.as_bytes(), lower.as_bytes(), self.limit);
+            if slips.is_some() {
+                return slips;
             }
         }
+        // Which letters occur settles the rest for nearly all names.
+        let of_candidate = letters(trimmed.as_bytes());
         if self.name.len() < 3 {
             return None;
         }
@@ -169,12 +163,6 @@ impl Best {
         is_start.then_some(200 + difference)
     }
 
-    fn shares_an_end(&self, candidate: &str) -> bool {
-        let (a, b) = (self.name.as_bytes(), candidate.as_bytes());
-        let end = |name: &[u8]| name.last_chunk::<2>().copied();
-        a.first().zip(b.first()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b)) || end(a) == end(b)
-    }
-
     fn finish(self) -> Vec<String> {
         let mut found: Vec<(usize, String)> =
             self.found.into_iter().map(|(name, score)| (score, name)).collect();
@@ -182,11 +170,6 @@ impl Best {
         found.truncate(MOST);
         found.into_iter().map(|(_, name)| name).collect()
     }
-}
-
-/// Which letters and digits occur, as a set of bits; upper and lower case are the same.
-fn letters(name: &str) -> u64 {
-    name.bytes().fold(0, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 63))
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {

@@ -89,16 +89,17 @@ impl Kind {
             Self::Union => &[Fact::Types, Fact::Unions],
             Self::Enum => &[Fact::Types, Fact::Enums],
             Self::Field => &[Fact::Types, Fact::Structs, Fact::Unions],
-            Self::Tracepoint => &[Fact::Tracepoints],
+            Self::Tracepoint => &[Fact::Tracepoints, Fact::RawTracepoints],
             Self::Lsm => &[Fact::LsmHooks],
             Self::Kfunc => &[Fact::Kfuncs],
-            Self::Syscall => &[Fact::Syscalls],
+            Self::Syscall => &[Fact::Syscalls, Fact::CompatSyscalls],
             Self::Config => &[Fact::Config],
         }
     }
 
-    /// A second place where a name of this kind may be: where that was not read, a name can be called absent from
-    /// the first place, in these words, and no more.
+    /// The facts of a second place where a name of this kind may be, and what can be said of a name that is not in
+    /// the first one. An imported dataset may mean only the first place by the kind: its tracepoints are the trace
+    /// events, its system calls the native ones.
     #[must_use]
     pub fn second_place(self) -> Option<(Fact, &'static str)> {
         match self {
@@ -129,10 +130,17 @@ impl Surface {
         }
     }
 
-    /// Why it is not known which names of a kind there are; `None` where it is known.
+    /// Why it is not known which names of a kind there are; `None` where it is known. What an imported dataset does
+    /// not mean by the kind ([`Kind::second_place`]) need not be known.
     #[must_use]
     pub fn unread(&self, kind: Kind) -> Option<(Fact, &str)> {
-        self.first_unread(kind.facts())
+        match kind.second_place() {
+            Some((second, _)) if self.meta().imported.is_some() => {
+                let first = kind.facts().iter().copied().filter(|fact| *fact != second);
+                self.first_unread(&first.collect::<Vec<_>>())
+            }
+            _ => self.first_unread(kind.facts()),
+        }
     }
 
     /// The first of some facts that was not read, and why; `None` where all were.

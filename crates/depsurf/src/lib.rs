@@ -17,6 +17,7 @@ pub mod kind;
 pub mod names;
 pub mod note;
 pub mod progress;
+pub mod search;
 pub mod select;
 pub mod source;
 pub mod store;

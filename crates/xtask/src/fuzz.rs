@@ -44,6 +44,8 @@ pub enum Target {
     Store,
     /// Files of DepSurf's dataset, down to a surface and back
     Import,
+    /// The index of names
+    Names,
 }
 
 impl Target {
@@ -54,7 +56,7 @@ impl Target {
     /// Longest input in bytes. Lists of patches are short, so this leaves room for whole files.
     fn longest(self) -> usize {
         match self {
-            Self::Image | Self::Package | Self::Store | Self::Import => 64 << 10,
+            Self::Image | Self::Package | Self::Store | Self::Import | Self::Names => 64 << 10,
             Self::Dwarf | Self::Btf => 4 << 10,
         }
     }

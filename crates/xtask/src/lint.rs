@@ -9,7 +9,8 @@ pub fn run() -> Result<()> {
     let mut failed = Vec::new();
     for (name, args) in [
         ("rustfmt", &["fmt", "--all", "--check"][..]),
-        ("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"][..]),
+        ("clippy", &clippy("--all-features")[..]),
+        ("clippy", &clippy("--no-default-features")[..]),
     ] {
         if !installed(name) {
             crate::test::loudly(&[format!("{name}: it is not installed (rustup component add {name})")]);
@@ -29,6 +30,11 @@ pub fn run() -> Result<()> {
         bail!("lint failed: {}", failed.join(", "));
     }
     Ok(())
+}
+
+/// Clippy over everything, with the features that a flag chooses.
+fn clippy(features: &str) -> [&str; 8] {
+    ["clippy", "--workspace", "--all-targets", features, "--quiet", "--", "-D", "warnings"]
 }
 
 /// Whether a component of the toolchain is there, or could be added.

@@ -7,19 +7,20 @@
 //! |---|---|
 //! | `DEPSURF_SHARED` | directory with `golden/`: data of the original |
 //! | `DEPSURF_VMLINUX` | vmlinux of Debian's 6.1 cloud kernel for amd64 |
+//! | `DEPSURF_DUCKDB` | a Python that has the package `duckdb` |
 //!
-//! This verb looks for both, fetching the kernel where the system's apt knows it, runs cargo's tests, and
-//! gathers those lines.
+//! This verb looks for them, fetching the kernel where the system's apt knows it and DuckDB where pip does, runs
+//! cargo's tests with all features, those that need a program without them, and gathers those lines.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-use crate::cargo;
 use crate::packages::{self, Unavailable};
+use crate::{cargo, duckdb};
 
 /// What to run.
 #[derive(Debug, Parser)]
@@ -34,15 +35,17 @@ pub struct Args {
 /// Runs the tests.
 pub fn run(args: &Args) -> Result<()> {
     let mut skipped = Vec::new();
-    let mut command = cargo::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-    command.args(&args.filter);
-    cargo::announce(&command);
+    let mut environment = Vec::new();
+    match duckdb::python() {
+        Ok(path) => environment.push(("DEPSURF_DUCKDB", path)),
+        Err(reason) => skipped.push(format!("the queries of docs/parquet.md: {reason}")),
+    }
     match shared() {
-        Ok(path) => drop(command.env("DEPSURF_SHARED", path)),
+        Ok(path) => environment.push(("DEPSURF_SHARED", path)),
         Err(reason) => skipped.push(format!("comparisons with golden data: {reason}")),
     }
     match kernel() {
-        Ok(path) => drop(command.env("DEPSURF_VMLINUX", path)),
+        Ok(path) => environment.push(("DEPSURF_VMLINUX", path)),
         Err(Unavailable::Here(reason)) => skipped.push(format!("comparisons on a real kernel: {reason}")),
         Err(Unavailable::Failed(error)) if args.require_kernel => {
             return Err(error.context("cannot get the kernel that tests compare with"));
@@ -50,18 +53,17 @@ pub fn run(args: &Args) -> Result<()> {
         Err(Unavailable::Failed(error)) => skipped.push(format!("comparisons on a real kernel: {error:#}")),
     }
 
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
-    let stdout = child.stdout.take().context("cargo has no output")?;
     let mut totals = Totals::default();
-    for line in BufReader::new(stdout).lines() {
-        let line = line.context("cannot read cargo's output")?;
-        println!("{line}");
-        if let Some(what) = line.strip_prefix("SKIPPED:") {
-            skipped.push(what.trim().to_owned());
-        }
-        totals.add(&line);
+    let all: &[&str] = &["--workspace", "--all-features"];
+    // What a program without features says.
+    let plain: &[&str] = &["--package", "depsurf-cli", "--test", "parquet"];
+    let mut passed = true;
+    for what in [all, plain] {
+        let mut command = cargo::cargo(&["test", "--no-fail-fast"]);
+        command.args(what).args(["--", "--show-output"]).args(&args.filter);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        passed &= tests(command, &mut totals, &mut skipped)?;
     }
-    let status = child.wait().context("cannot wait for cargo")?;
     loudly(&skipped);
     println!(
         "all tests: {} passed, {} failed, {} ignored, {} skipped",
@@ -70,10 +72,26 @@ pub fn run(args: &Args) -> Result<()> {
         totals.ignored,
         skipped.len()
     );
-    if !status.success() {
+    if !passed {
         bail!("tests failed");
     }
     Ok(())
+}
+
+/// Runs tests, shows what they print, and gathers what they say; gives whether all passed.
+fn tests(mut command: Command, totals: &mut Totals, skipped: &mut Vec<String>) -> Result<bool> {
+    cargo::announce(&command);
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("cannot read cargo's output")?;
+        println!("{line}");
+        if let Some(what) = line.strip_prefix("SKIPPED:") {
+            skipped.push(what.trim().to_owned());
+        }
+        totals.add(&line);
+    }
+    Ok(child.wait().context("cannot wait for cargo")?.success())
 }
 
 /// Prints what was not tested, so that nobody overlooks it.

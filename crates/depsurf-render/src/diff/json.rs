@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use depsurf::diff::rename::Rename;
 use depsurf::diff::{Changed, Summary, Unread};
 use serde::Serialize;
 
@@ -54,6 +55,8 @@ struct Names<'c> {
     added: &'c [Cow<'c, str>],
     removed: &'c [Cow<'c, str>],
     changed: &'c [Changed<'c>],
+    /// What removed names may have become, the best first for each.
+    renames: &'c [Rename],
 }
 
 impl<'c> PairJson<'c> {
@@ -66,6 +69,7 @@ impl<'c> PairJson<'c> {
                 added: &kind.added,
                 removed: &kind.removed,
                 changed: &kind.changed,
+                renames: &kind.renames,
             }),
         });
         Self {

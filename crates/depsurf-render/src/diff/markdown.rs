@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use depsurf::diff::{KindDiff, Summary, What};
 
-use super::{Comparison, remarks, share};
+use super::{Comparison, likely, proposal, remarks, share};
 use crate::change;
 
 /// The comparison as Markdown: a table per kind, with a row per pair and a column per change that occurs.
@@ -70,6 +70,11 @@ fn lists(labels: &str, kind: &KindDiff<'_>, out: &mut String) {
             let _ = writeln!(out, "\n### {title}, {labels}\n");
             names.iter().for_each(|name| out.push_str(&format!("- `{name}`\n")));
         }
+    }
+    let mut proposals = likely(kind, false).map(proposal).peekable();
+    if proposals.peek().is_some() {
+        let _ = writeln!(out, "\n### Perhaps renamed, {labels}\n");
+        proposals.for_each(|proposal| out.push_str(&format!("- {proposal}\n")));
     }
     if !kind.changed.is_empty() {
         let _ = writeln!(out, "\n### Changed, {labels}\n");

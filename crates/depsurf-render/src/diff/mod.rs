@@ -4,6 +4,7 @@ mod json;
 mod markdown;
 mod terminal;
 
+use depsurf::diff::rename::{LIKELY, Rename};
 use depsurf::diff::{Class, Diff, KindDiff, Pair, Side, Summary, Unread, What};
 
 pub use self::json::json;
@@ -60,6 +61,23 @@ impl Comparison<'_> {
     pub fn is_empty(&self) -> bool {
         !self.pairs.iter().any(|pair| pair.found)
     }
+}
+
+/// The proposals worth a line: of those that are likely the best for each name, of all with `every`.
+fn likely<'k>(kind: &'k KindDiff<'_>, every: bool) -> impl Iterator<Item = &'k Rename> {
+    let mut before = "";
+    kind.renames.iter().filter(move |rename| {
+        let is_first = std::mem::replace(&mut before, &rename.old) != rename.old;
+        every || is_first && rename.score >= LIKELY
+    })
+}
+
+/// What may have happened, how likely it is, and what speaks for it.
+fn proposal(rename: &Rename) -> String {
+    let Rename { old, new, kind_of, score, .. } = rename;
+    let evidence: Vec<String> = rename.evidence.iter().map(ToString::to_string).collect();
+    let what = kind_of.word();
+    format!("`{old}` -> `{new}` ({what}? {score} %: {})", evidence.join(", "))
 }
 
 /// A share in per cent of all names of the old kernel; nothing where it has none.

@@ -1,8 +1,9 @@
 //! The comparison on a terminal.
 
+use depsurf::diff::rename::Rename;
 use depsurf::diff::{Class, KindDiff, Summary};
 
-use super::{Compared, Comparison, occurring, per_cent, remarks, share};
+use super::{Compared, Comparison, likely, occurring, per_cent, proposal, remarks, share};
 use crate::change;
 use crate::look::{Look, Tone};
 use crate::rows::wrap;
@@ -129,6 +130,12 @@ impl Text<'_> {
             names.iter().take(shown).for_each(|name| self.line(2, tone, &format!("{sign} {name}")));
             self.more(names.len(), shown, if sign == "+" { "added" } else { "removed" });
         }
+        let proposals: Vec<&Rename> = likely(kind, self.look.verbose).collect();
+        proposals
+            .iter()
+            .take(shown)
+            .for_each(|rename| self.line(2, Tone::Caution, &format!("? {}", proposal(rename))));
+        self.more(proposals.len(), shown, "proposals");
         for changed in kind.changed.iter().take(shown) {
             self.line(2, Tone::Plain, &format!("~ {}", changed.name));
             for (line, tone) in change::lines(&changed.changes, self.look.verbose) {

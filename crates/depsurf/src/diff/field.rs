@@ -31,15 +31,19 @@ fn one<'a>(
     if !pair.compares_layout() {
         return;
     }
-    let size = |field: &Field<'_>, surface: &Surface| field.ty.byte_size(surface.meta().address_size);
-    // Imported definitions may come without sizes, as zeros.
-    let sizes = size(old, pair.old).zip(size(new, pair.new));
-    if let Some((old, new)) = sizes.filter(|(old, new)| old != new && *old != 0 && *new != 0) {
+    if let Some((old, new)) = sizes(pair, old, new) {
         out.push(Change::changed(What::SizeChanged, old.to_string(), new.to_string()));
     }
     if has_layout(old_outer) && has_layout(new_outer) {
         place(old, new, |change| out.push(change));
     }
+}
+
+/// The sizes of a field in bytes where they are known and differ. Imported definitions may come without, as zeros.
+fn sizes(pair: Pair<'_>, old: &Field<'_>, new: &Field<'_>) -> Option<(u64, u64)> {
+    let size = |field: &Field<'_>, surface: &Surface| field.ty.byte_size(surface.meta().address_size);
+    let sizes = size(old, pair.old).zip(size(new, pair.new));
+    sizes.filter(|(old, new)| old != new && *old != 0 && *new != 0)
 }
 
 /// Compares the members of all structs and unions, and of typedefs of ones without a name.
@@ -82,6 +86,9 @@ struct Part<'a> {
 }
 
 fn part<'a>(pair: Pair<'a>, entry: &Entry<'_, 'a, Type<'a>>) -> Part<'a> {
+    if let Some(count) = unchanged(pair, entry) {
+        return Part { old: count, new: count, ..Part::default() };
+    }
     let (old, new) = (members(entry.old), members(entry.new));
     let name = |field: &Field<'_>| Cow::Owned(format!("{}::{}", entry.name, field.name));
     let mut part = Part { old: old.len(), new: new.len(), ..Part::default() };
@@ -108,6 +115,18 @@ fn part<'a>(pair: Pair<'a>, entry: &Entry<'_, 'a, Type<'a>>) -> Part<'a> {
             (None, None) => {}
         }
     }
+}
+
+/// The number of fields where none of them changed; `None` where one may have.
+fn unchanged<'a>(pair: Pair<'a>, entry: &Entry<'_, 'a, Type<'a>>) -> Option<usize> {
+    let ([old], [new]) = (entry.old, entry.new) else { return None };
+    if !pair.is_laid_out_alike(*old, *new) {
+        return None;
+    }
+    // A type may have grown where it leaves the struct as it was.
+    let (old, new) = (fields(*old), fields(*new));
+    let same = old.iter().zip(&new).all(|(old, new)| sizes(pair, old, new).is_none());
+    (same || !pair.compares_layout()).then_some(old.len())
 }
 
 /// The fields of all definitions of a name, sorted by name; of several of one name the first.

@@ -15,18 +15,30 @@ pub(super) fn changes(pair: Pair<'_>, old: Function<'_>, new: Function<'_>, out:
     if !pair.knows(&[Fact::Functions]) {
         return;
     }
-    let (before, after) = (old.verdict(), new.verdict());
     if pair.knows(&[Fact::Symbols]) {
-        inline(before.inline, after.inline, out);
-        if before.inline != InlineKind::Full && after.inline != InlineKind::Full {
-            symbols(pair, old, new, out);
-        }
+        status(pair, old, new, out);
     }
-    collision(before.collision, after.collision, out);
-    if let (Some(old), Some(new)) = (file(old, before.collision), file(new, after.collision))
+    let [before, after] =
+        [old, new].map(|function| function.given_verdict().collision.unwrap_or_else(|| function.collision()));
+    collision(before, after, out);
+    if let (Some(old), Some(new)) = (file(old, before), file(new, after))
         && old != new
     {
         out.push(Change::changed(What::FileMoved, old, new));
+    }
+}
+
+/// Where its code is, and what became of its symbols.
+fn status(pair: Pair<'_>, old: Function<'_>, new: Function<'_>, out: &mut Vec<Change>) {
+    let given = [old, new].map(|function| function.given_verdict().inline);
+    // The original's rule for selective inlining is not ours, so one of each says nothing.
+    if given[0].is_some() == given[1].is_some() {
+        let [before, after] =
+            [(old, given[0]), (new, given[1])].map(|(it, given)| given.unwrap_or_else(|| it.inline_kind()));
+        inline(before, after, out);
+    }
+    if old.symbols().next().is_some() && new.symbols().next().is_some() {
+        symbols(pair, old, new, out);
     }
 }
 
@@ -76,10 +88,11 @@ impl<'a> Symbols<'a> {
     fn new(function: Function<'a>) -> Self {
         let mut symbols = Self::default();
         for symbol in function.symbols() {
-            if symbol.name() == function.name() {
+            if function.is_plain(symbol) {
                 symbols.plain = Some(symbols.plain.unwrap_or(0) | symbol.attach());
+            } else {
+                symbols.suffixes.extend(suffixes(symbol.name()));
             }
-            symbols.suffixes.extend(suffixes(symbol.name()));
         }
         symbols.suffixes.sort_unstable();
         symbols.suffixes.dedup();

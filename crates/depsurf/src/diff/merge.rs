@@ -18,9 +18,8 @@ pub(super) struct Entry<'n, 'a, T> {
 }
 
 impl<'a, T> Names<'a, T> {
-    /// Of a list that is sorted by name.
+    /// Of a list that is sorted by name. Of one that is not, which only a damaged file gives, some names do not meet.
     pub(super) fn new(sorted: Vec<(&'a str, T)>) -> Self {
-        debug_assert!(sorted.is_sorted_by_key(|(name, _)| *name));
         let mut names: Vec<(&'a str, usize)> = Vec::with_capacity(sorted.len());
         let mut items = Vec::with_capacity(sorted.len());
         for (name, item) in sorted {
@@ -67,6 +66,14 @@ impl<'a, T> Names<'a, T> {
             entries.push(entry);
         }
     }
+}
+
+/// Things under one name that are compared each with each. Real names have some tens at most.
+const FEW: usize = 256;
+
+/// The first ones of a list, so that damaged tables cannot make work grow with their square.
+pub(super) fn few<T>(items: &[T]) -> &[T] {
+    &items[..items.len().min(FEW)]
 }
 
 #[cfg(test)]

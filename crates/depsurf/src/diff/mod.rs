@@ -17,6 +17,7 @@ mod lsm;
 mod merge;
 mod pair;
 mod prototype;
+pub mod rename;
 mod summary;
 mod syscall;
 mod tracepoint;
@@ -32,6 +33,7 @@ pub use self::pair::{Pair, Side, Unread};
 pub use self::summary::Summary;
 
 use self::merge::Names;
+use self::rename::Rename;
 use crate::Kind;
 use crate::surface::Surface;
 use crate::surface::field::named as fields_named;
@@ -64,6 +66,9 @@ pub struct KindDiff<'a> {
     pub removed: Vec<Cow<'a, str>>,
     /// Names that both have and that changed, sorted.
     pub changed: Vec<Changed<'a>>,
+    /// What removed names, or for enums removed values, may have become: beside removed and added, never in their
+    /// place. Empty until [`Diff::propose_renames`].
+    pub renames: Vec<Rename>,
     /// What was not read of either kernel.
     pub unread: Vec<Unread<'a>>,
 }
@@ -90,6 +95,12 @@ impl<'a> Diff<'a> {
     #[must_use]
     pub fn new(pair: Pair<'a>, kinds: &[Kind]) -> Self {
         Self { pair, kinds: kinds.par_iter().map(|kind| KindDiff::new(pair, *kind)).collect() }
+    }
+
+    /// Looks for what removed names may have become. Wants all names: before any are left out.
+    pub fn propose_renames(&mut self) {
+        let pair = self.pair;
+        self.kinds.par_iter_mut().for_each(|kind| kind.propose_renames(pair));
     }
 
     /// Whether nothing changed, as far as it was read.
@@ -154,7 +165,7 @@ impl<'a> KindDiff<'a> {
 
     /// Nothing of a kind.
     fn empty(pair: Pair<'a>, kind: Kind) -> Self {
-        let knows = |surface: &Surface| kind.facts().iter().all(|fact| surface.meta().knows(*fact));
+        let knows = |surface: &Surface| surface.unread(kind).is_none();
         Self {
             kind,
             old: 0,
@@ -164,6 +175,7 @@ impl<'a> KindDiff<'a> {
             added: Vec::new(),
             removed: Vec::new(),
             changed: Vec::new(),
+            renames: Vec::new(),
             unread: pair.unread(kind),
         }
     }
@@ -174,9 +186,29 @@ impl<'a> KindDiff<'a> {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
 
+    fn propose_renames(&mut self, pair: Pair<'a>) {
+        // An enum is known by its values, so it is these that are followed.
+        let values = |what: What| {
+            let of_name = |changed: &Changed<'a>| {
+                let subjects =
+                    changed.changes.iter().filter(|it| it.what == what).filter_map(|it| it.subject.clone());
+                subjects.map(|value| Cow::Owned(format!("{}::{value}", changed.name))).collect::<Vec<_>>()
+            };
+            self.changed.iter().flat_map(of_name).collect::<Vec<Cow<'a, str>>>()
+        };
+        let (removed, added) = match self.kind {
+            Kind::Enum => (values(What::ValueRemoved), values(What::ValueAdded)),
+            _ => (self.removed.clone(), self.added.clone()),
+        };
+        let [removed, added] =
+            [&removed, &added].map(|names| names.iter().map(|it| &**it).collect::<Vec<&str>>());
+        self.renames = rename::propose(pair.old, pair.new, self.kind, &removed, &added);
+    }
+
     /// Forgets all names; the numbers of names stay.
     pub fn clear(&mut self) {
         (self.added, self.removed, self.changed) = Default::default();
+        self.renames.clear();
     }
 
     /// Leaves only names that are wanted; the numbers of names stay.
@@ -184,6 +216,7 @@ impl<'a> KindDiff<'a> {
         self.added.retain(|name| wanted(name));
         self.removed.retain(|name| wanted(name));
         self.changed.retain(|changed| wanted(&changed.name));
+        self.renames.retain(|rename| wanted(&rename.old) || wanted(&rename.new));
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::Kind;
-use crate::surface::meaning::{Forward, same_with};
+use crate::surface::meaning::{Forward, layout_same_with, same_with};
 use crate::surface::{Fact, Surface, Type};
 
 /// An old kernel and a new one.
@@ -73,12 +73,17 @@ impl<'a> Pair<'a> {
     pub(super) fn same(self, old: Type<'_>, new: Type<'_>) -> bool {
         same_with(old, new, Forward::IsDefinedElsewhere)
     }
+
+    /// Whether two definitions have the same fields in the same places, which is so for nearly all.
+    pub(super) fn is_laid_out_alike(self, old: Type<'_>, new: Type<'_>) -> bool {
+        layout_same_with(old, new, Forward::IsDefinedElsewhere)
+    }
 }
 
 /// The facts that changes of a kind are told from, besides those that say whether a name is there.
 fn details(kind: Kind) -> &'static [Fact] {
     match kind {
-        Kind::Function => &[Fact::Symbols, Fact::FtraceSites],
+        Kind::Function => &[Fact::Prototypes, Fact::Symbols, Fact::FtraceSites],
         Kind::Tracepoint => &[Fact::Types],
         Kind::Lsm | Kind::Kfunc => &[Fact::Types, Fact::BtfIds],
         Kind::Syscall => &[Fact::SyscallMetadata],

@@ -3,7 +3,11 @@
 use super::change::{Change, What};
 use super::pair::Pair;
 use crate::surface::c;
-use crate::surface::types::{Type, TypeId, TypeKind};
+use crate::surface::meaning::same_child_names;
+use crate::surface::types::{Type, TypeKind};
+
+/// Parameters of a prototype that are told apart. Real ones have some tens at most.
+const PARAMS: usize = 256;
 
 /// A parameter while two prototypes are compared.
 struct Param<'a> {
@@ -61,20 +65,14 @@ pub(super) fn changes(pair: Pair<'_>, old: Type<'_>, new: Type<'_>, out: &mut Ve
 
 /// Whether nothing changed: the answer for nearly all, without building lists.
 fn is_equal(pair: Pair<'_>, old: Type<'_>, new: Type<'_>) -> bool {
-    let same = |from: TypeId, to: TypeId| {
-        let types = old.types().get(from).zip(new.types().get(to));
-        types.is_some_and(|(old, new)| pair.same(old, new))
-    };
-    old.params().len() == new.params().len()
-        && old.params().zip(new.params()).all(|(from, to)| from.name == to.name)
-        && old.params().zip(new.params()).all(|(from, to)| same(from.type_id, to.type_id))
-        && old.target_id().zip(new.target_id()).is_some_and(|(from, to)| same(from, to))
+    // What a prototype means are the types of its parameters and what it returns.
+    same_child_names(old, new) && pair.same(old, new)
 }
 
 fn params(proto: Type<'_>) -> Vec<Param<'_>> {
     let mut nameless = 0;
-    let mut params = Vec::with_capacity(proto.params().len());
-    for param in proto.params() {
+    let mut params = Vec::new();
+    for param in proto.params().take(PARAMS) {
         let found = proto.types().get(param.type_id);
         let ty = found.filter(|ty| !param.name.is_empty() || ty.kind() != TypeKind::Void);
         let key = match (param.name, ty, nameless) {

@@ -1,6 +1,7 @@
 //! System calls: numbers, entries and arguments. Nothing of it is a change of the source (SPEC 5).
 
 use super::change::{Change, What};
+use super::merge::few;
 use super::pair::Pair;
 use crate::surface::Surface;
 use crate::surface::syscall::{Syscall, SyscallArg};
@@ -23,6 +24,7 @@ pub(super) fn named<'a>(surface: &'a Surface, name: &str) -> Vec<Syscall<'a>> {
 
 /// The changes of a system call that both kernels have, table by table.
 pub(super) fn changes<'a>(pair: Pair<'a>, old: &[Syscall<'a>], new: &[Syscall<'a>], out: &mut Vec<Change>) {
+    let (old, new) = (few(old), few(new));
     for abi in abis(old, new) {
         let of = |list: &[Syscall<'a>]| list.iter().copied().filter(|it| it.abi() == abi).collect::<Vec<_>>();
         let (before, after) = (of(old), of(new));

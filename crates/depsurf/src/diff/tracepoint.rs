@@ -1,6 +1,7 @@
 //! Tracepoints: the record of the event, the function behind it, the format, and the raw arguments.
 
 use super::change::{Change, Class, What};
+use super::merge::few;
 use super::pair::Pair;
 use super::{prototype, types};
 use crate::surface::syscall::{EVENT_SYSTEM, EventField, SyscallEvent};
@@ -62,6 +63,7 @@ pub(super) fn changes<'a>(
         return one(pair, *old, *new, out);
     }
     // Several systems have an event of the name.
+    let (old, new) = (few(old), few(new));
     let system = |found: &Tracepoint<'a>| found.system().unwrap_or_default();
     let has = |list: &[Tracepoint<'a>], name: &str| list.iter().any(|other| system(other) == name);
     for found in new.iter().filter(|found| !has(old, system(found))) {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use super::change::{Change, What};
+use super::merge::few;
 use super::pair::Pair;
 use crate::surface::field::{Field, fields};
 use crate::surface::meaning::{sign_free, value_same};
@@ -48,9 +49,9 @@ pub(super) fn changes<'a>(
         compare(pair, old, new, &mut changes);
         changes.is_empty()
     };
-    let mut left = new.to_vec();
+    let mut left = few(new).to_vec();
     let mut unmatched = None;
-    for before in old {
+    for before in few(old) {
         match left.iter().position(|after| is_equal(*before, *after)) {
             Some(place) => drop(left.remove(place)),
             None => unmatched = unmatched.or(Some(*before)),
@@ -63,6 +64,9 @@ pub(super) fn changes<'a>(
 
 /// The changes of one definition of a struct or union: of its fields, then of its layout.
 pub(super) fn structure(pair: Pair<'_>, old: Type<'_>, new: Type<'_>, out: &mut Vec<Change>) {
+    if pair.is_laid_out_alike(old, new) {
+        return;
+    }
     let (before, after) = (fields(old), fields(new));
     let common = Source { pair, prefix: "", depth: DEPTH }.fields(&before, &after, out);
     if pair.compares_layout() && has_layout(old) && has_layout(new) {

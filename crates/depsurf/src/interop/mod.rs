@@ -1,3 +1,5 @@
 //! Formats of other tools, written from surfaces.
 
 pub mod depsurf;
+#[cfg(feature = "parquet")]
+pub mod parquet;

@@ -25,9 +25,18 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut partial = Partial::create(path).map_err(failed)?;
     partial.file.write_all(bytes).map_err(failed)?;
     partial.file.sync_all().map_err(failed)?;
-    fs::rename(&partial.path, path).map_err(failed)?;
-    partial.renamed = true;
+    partial.rename(path).map_err(failed)?;
     sync_directory(directory)
+}
+
+/// Writes what `fill` writes to `path`, replacing what was there. Nothing is synced: after a crash of the system
+/// the file may be damaged, which is good enough for what can be written again.
+#[cfg(feature = "parquet")]
+pub(crate) fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let failed = |error: io::Error| Error::io("cannot write", path, error);
+    let mut partial = Partial::create(path).map_err(failed)?;
+    fill(&mut partial.file)?;
+    partial.rename(path).map_err(failed)
 }
 
 /// Makes renames and removals in a directory last.
@@ -38,7 +47,7 @@ pub(super) fn sync_directory(directory: &Path) -> Result<()> {
 }
 
 /// Removes hidden files of writers that died. What cannot be removed stays: it does no harm.
-pub(super) fn remove_abandoned(directory: &Path) {
+pub(crate) fn remove_abandoned(directory: &Path) {
     let Ok(files) = fs::read_dir(directory) else { return };
     for file in files.flatten() {
         let path = file.path();
@@ -103,6 +112,12 @@ impl Partial {
                 return Ok(partial);
             }
         }
+    }
+
+    fn rename(&mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)?;
+        self.renamed = true;
+        Ok(())
     }
 }
 

@@ -214,6 +214,13 @@ impl Surface {
         Some(Function { surface: self, index, record: &records[index] })
     }
 
+    /// The function of a place in the table, which is sorted by name.
+    pub(crate) fn function_at(&self, index: u32) -> Option<Function<'_>> {
+        let records: &[record::Function] = self.table(Section::Functions);
+        let index = index as usize;
+        records.get(index).map(|record| Function { surface: self, index, record })
+    }
+
     /// An instance, or behind them what is known only as a caller.
     fn instance(&self, index: usize) -> Option<Instance<'_>> {
         static UNKNOWN: record::Instance = record::Instance::UNKNOWN;
@@ -230,6 +237,12 @@ impl<'a> Function<'a> {
     #[must_use]
     pub fn surface(self) -> &'a Surface {
         self.surface
+    }
+
+    /// Place among all functions of the surface.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index as u32
     }
 
     /// Name, without compiler suffixes.
@@ -323,7 +336,14 @@ impl<'a> Function<'a> {
     /// Whether some symbol of it has a compiler suffix.
     #[must_use]
     pub fn is_transformed(self) -> bool {
-        self.symbols().any(|symbol| suffixes(symbol.name()).next().is_some())
+        self.symbols().any(|symbol| !self.is_plain(symbol) && suffixes(symbol.name()).next().is_some())
+    }
+
+    /// Whether a symbol's name is exactly that of the function.
+    #[must_use]
+    pub fn is_plain(self, symbol: Symbol<'_>) -> bool {
+        // Equal strings of one table are one string; a file that was not written by us is asked in full.
+        symbol.name_id().0 == self.record.name.get() || symbol.name() == self.name()
     }
 }
 

@@ -65,6 +65,13 @@ pub fn layout_same_with(a: Type<'_>, b: Type<'_>, forward: Forward) -> bool {
     Comparison { forward, layout: true, steps: STEPS }.layout(a, b, DEPTH)
 }
 
+/// Whether the children of both, members or parameters, have the same names in the same order.
+pub(crate) fn same_child_names(a: Type<'_>, b: Type<'_>) -> bool {
+    let (left, right) = (a.children(), b.children());
+    left.len() == right.len()
+        && left.iter().zip(right).all(|(x, y)| same_name(a.types(), x.name.get(), b.types(), y.name.get()))
+}
+
 /// Whether two enumerators stand for the same value. BTF written before ENUM had a sign (`kind_flag`) gives
 /// -1 as 4294967295; they count as equal.
 #[must_use]
@@ -184,8 +191,15 @@ fn name(types: Types<'_>, at: u32) -> &[u8] {
 }
 
 fn same_name(a: Types<'_>, a_at: u32, b: Types<'_>, b_at: u32) -> bool {
-    // Equal strings of one table are one string.
-    if std::ptr::eq(a.strings, b.strings) { a_at == b_at } else { name(a, a_at) == name(b, b_at) }
+    // Equal strings of one table are one string, and the empty one is the first of every table.
+    if std::ptr::eq(a.strings, b.strings) || a_at == 0 || b_at == 0 {
+        return a_at == b_at;
+    }
+    let name = name(a, a_at);
+    b.strings
+        .get(b_at as usize..)
+        .and_then(|rest| rest.strip_prefix(name))
+        .is_some_and(|rest| rest.first() == Some(&0))
 }
 
 struct Comparison {

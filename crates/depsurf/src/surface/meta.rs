@@ -108,6 +108,29 @@ pub enum Fact {
     Config,
 }
 
+impl Fact {
+    /// All kinds of facts, in their order.
+    pub const ALL: [Self; 17] = [
+        Self::Functions,
+        Self::Symbols,
+        Self::Btf,
+        Self::Types,
+        Self::FtraceSites,
+        Self::KprobeBlacklist,
+        Self::Exports,
+        Self::ErrorInjection,
+        Self::BtfIds,
+        Self::Tracepoints,
+        Self::RawTracepoints,
+        Self::LsmHooks,
+        Self::Kfuncs,
+        Self::Syscalls,
+        Self::SyscallMetadata,
+        Self::CompatSyscalls,
+        Self::Config,
+    ];
+}
+
 /// Whether a kind of fact was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]

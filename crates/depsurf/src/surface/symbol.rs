@@ -2,7 +2,7 @@
 
 use super::Surface;
 use super::record::{self, Section};
-use super::strings::compare_at;
+use super::strings::{StrId, compare_at};
 use zerocopy::little_endian::U32;
 
 /// A symbol of `.symtab`.
@@ -56,6 +56,11 @@ impl<'a> Symbol<'a> {
     #[must_use]
     pub fn name(self) -> &'a str {
         self.surface.text(self.record.name)
+    }
+
+    /// Name as an id of the surface's string table, in which equal strings are one.
+    pub(crate) fn name_id(self) -> StrId {
+        StrId(self.record.name.get())
     }
 
     /// `st_value`.

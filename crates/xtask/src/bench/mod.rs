@@ -3,6 +3,7 @@
 //! Everything is measured from outside, on the release binary, with files in the page cache. Results are
 //! printed and appended to `docs/bench.md`.
 
+mod import;
 mod measure;
 mod pages;
 mod report;
@@ -44,6 +45,17 @@ const THREADS: [usize; 2] = [1, 2];
 
 /// How many kernels a page is made over.
 const PAGE_KERNELS: [usize; 3] = [1, 5, 25];
+
+/// What is searched for: a name, words, a misspelt name, fields, a letter, an expression.
+const SEARCHES: [&[&str]; 7] = [
+    &["vfs_read"],
+    &["account", "io", "start"],
+    &["task_strct"],
+    &["bpfprgload"],
+    &["task_struct::pi"],
+    &["a"],
+    &["--regex", "^tcp_.*skb"],
+];
 
 /// A kernel to measure on.
 struct Subject {
@@ -91,7 +103,9 @@ pub fn run(args: &Args) -> Result<()> {
         bench.packages(&subjects, oracle, &mut budgets)?,
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
+        bench.imports(&mut budgets)?,
         bench.site(&bench.scratch.join("pages"), &mut budgets)?,
+        bench.searches(&mut budgets)?,
         bench.small()?,
     ];
     let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);
@@ -342,6 +356,43 @@ impl Bench {
                 table.row(cells.into_iter().chain(times).chain([mega(peak)]));
             }
         }
+        Ok(table)
+    }
+
+    /// A search over the kernels of [`Bench::pages`]: the whole process, with the index and without.
+    fn searches(&self, budgets: &mut Budgets) -> Result<Table> {
+        let mut table = Table::new("### A search over 25 kernels", &["text", "time", "peak MB"]);
+        let dataset = self.scratch.join("pages");
+        let cache = self.scratch.join("cache");
+        // The index is in the user's cache, which is none of ours.
+        let mut begin = Command::new("env");
+        begin.arg(format!("XDG_CACHE_HOME={}", cache.display())).arg(&self.depsurf);
+        begin.arg("--dataset").arg(&dataset).args(["--quiet", "search"]);
+        let search = |text: &[&str]| {
+            let mut command = Command::new(begin.get_program());
+            command.args(begin.get_args()).args(text);
+            command
+        };
+        let forget = || match fs::remove_dir_all(&cache) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("cannot empty the cache")
+            }
+            _ => Ok(()),
+        };
+        let first = measure(self.runs.min(3), &search(&["vfs_read"]), forget)?;
+        table.row(["the first one, `vfs_read`".into(), time(first.time), mega(first.peak)]);
+        let mut slowest = Duration::ZERO;
+        for text in SEARCHES {
+            eprintln!("search for {}", text.join(" "));
+            let found = measure(self.runs.max(20), &search(text), || Ok(()))?;
+            slowest = slowest.max(found.time);
+            table.row([format!("`{}`", text.join(" ")), time(found.time), mega(found.peak)]);
+        }
+        budgets.time(
+            "a search over 25 kernels, whole process, the slowest",
+            Duration::from_millis(50),
+            slowest,
+        );
         Ok(table)
     }
 

@@ -12,8 +12,8 @@ use crate::surface::strings::{StrId, Strings};
 
 /// Bytes of a file after decompression, from which on it is refused; the largest of a real kernel has 200 MB.
 const MAX_FILE: u64 = 1 << 30;
-/// Bytes of a line, from which on it is refused; the longest of a real kernel has some megabytes.
-const MAX_LINE: usize = 64 << 20;
+/// Bytes of a line, from which on it is refused; the longest of a small kernel has half a megabyte.
+const MAX_LINE: usize = 16 << 20;
 /// Bytes of all names of a kernel, from which on it is refused.
 const MAX_STRINGS: usize = 1 << 30;
 /// Bytes that are read at once.
