@@ -152,7 +152,7 @@ pub struct List {
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles())]
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
     pub group: Vec<Title>,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
@@ -178,7 +178,7 @@ pub struct Show {
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles())]
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
     pub group: Vec<Title>,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
@@ -239,7 +239,7 @@ pub struct Diff {
     #[arg(value_name = "KERNEL")]
     pub kernels: Vec<String>,
     /// Where no kernel is named: the group whose kernels are compared, each with the next or with the default.
-    #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles(),
+    #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles(), ignore_case = true,
         conflicts_with = "kernels")]
     pub group: Title,
     /// Only this kind, with its names; may be given several times.
@@ -268,7 +268,7 @@ pub struct Log {
     /// The name.
     pub name: String,
     /// The group whose kernels are followed.
-    #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles())]
+    #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles(), ignore_case = true)]
     pub group: Title,
     /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
@@ -390,7 +390,7 @@ pub struct Pages {
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
     /// Only these groups; with commas between, or several times.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles())]
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
     pub group: Vec<Title>,
     /// How many threads to use [default: as many as there are processors].
     #[arg(long, value_name = "N")]

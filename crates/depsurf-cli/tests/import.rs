@@ -74,11 +74,7 @@ fn a_selection_that_matches_nothing_is_an_error() {
     dataset(&home);
     let ran = home.run(&["import", "depsurf", "data", "--kernel", "4.*"]);
     assert_eq!(ran.status, Some(2));
-    assert!(
-        ran.stderr.contains("no kernel of the DepSurf dataset at `data` matches `4.*`"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("no kernel matches `4.*`"), "{}", ran.stderr);
     let ran = home.run(&["import", "depsurf", "."]);
     assert!(ran.stderr.contains("no DepSurf dataset at `.`"), "{}", ran.stderr);
     let ran = home.run(&["import", "depsurf", "data", "--kernel", "6.8*"]);

@@ -79,7 +79,7 @@ fn what_is_not_found_is_explained() {
     assert!(told.contains("  help: near to it: function `vfs_read`\n"), "{told}");
     assert!(home.run(&["search", "--regex", "("]).failed().contains("`(` is no regular expression"));
     assert!(home.run(&["search", " "]).failed().contains("the text is empty"));
-    assert!(home.run(&["search", "vfs", "--kernel", "4.*"]).failed().contains("no kernel of the dataset"));
+    assert!(home.run(&["search", "vfs", "--kernel", "4.*"]).failed().contains("no kernel matches `4.*`"));
     let ran = home.run(&["search", "zzzz", "--format", "json"]);
     assert_eq!(ran.status, Some(2));
     assert!(ran.stdout.contains("\"hits\": []"), "{ran:?}");
