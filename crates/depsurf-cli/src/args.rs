@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use depsurf::kernel::KernelId;
 use depsurf_render::Kind;
 
+use crate::schema;
+
 const EXAMPLES: &str = "\
 Examples:
   depsurf show function vfs_read                a function on every kernel of the dataset
@@ -74,6 +76,7 @@ pub enum Verb {
     List(List),
     Show(Show),
     Export(Export),
+    Schema(Schema),
     #[command(hide = true)]
     Completions(Completions),
     #[command(hide = true)]
@@ -170,6 +173,18 @@ pub struct Export {
 pub enum ExportFormat {
     Depsurf,
     Parquet,
+}
+
+/// Print the JSON Schema of what `--format json` prints.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf schema                         of everything that is printed as JSON
+  depsurf schema show                    of what `depsurf show --format json` prints")]
+pub struct Schema {
+    /// Which verb's.
+    #[arg(value_parser = PossibleValuesParser::new(schema::WHAT.map(|(name, _)| name)))]
+    pub what: Option<String>,
 }
 
 /// Write the completions of a shell.

@@ -11,6 +11,7 @@ mod list;
 mod man;
 mod output;
 mod progress;
+mod schema;
 mod show;
 mod starter;
 mod terminal;
@@ -49,6 +50,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
+        Verb::Schema(verb) => schema::run(verb, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use depsurf::surface::types::{Type, TypeKind};
 use depsurf::surface::{Surface, c};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::json::Prototype;
@@ -14,14 +15,16 @@ use crate::rows::{Rows, Shelf};
 use crate::types::{MemberFacts, members};
 
 /// A tracepoint name on one kernel.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Tracepoint")]
 pub struct Facts<'a> {
     /// The tracepoints of the name; more than one where several systems have an event of that name.
     pub tracepoints: Vec<EventFacts<'a>>,
 }
 
 /// One tracepoint.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub struct EventFacts<'a> {
     /// Directory below `events`; `None` where there is no event.
     pub system: Option<&'a str>,
