@@ -8,8 +8,10 @@
 pub mod btf;
 pub mod dwarf;
 pub mod image;
+pub mod import;
 mod kernels;
 mod memory;
+pub mod names;
 pub mod package;
 mod patch;
 pub mod store;

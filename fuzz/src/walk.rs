@@ -44,6 +44,8 @@ fn functions(surface: &Surface) {
             black_box((
                 instance.declaration(),
                 instance.address(),
+                instance.address_elsewhere(),
+                instance.has_code(),
                 instance.inline(),
                 instance.is_external(),
             ));

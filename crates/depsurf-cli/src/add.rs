@@ -1,6 +1,5 @@
 //! `depsurf add FILE...`.
 
-use anyhow::Context;
 use depsurf::kernel::KernelId;
 use depsurf::note::Note;
 use depsurf::progress::Progress;
@@ -12,16 +11,14 @@ use depsurf::{Error, extract};
 use crate::args::{Add, Global};
 use crate::dataset;
 use crate::exit;
+use crate::jobs;
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::terminal::Terminal;
 
 /// Reads kernels, keeps their surfaces, and prints the kernels' names.
 pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    if let Some(jobs) = verb.jobs {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.get());
-        pool.build_global().context("cannot start the threads of --jobs")?;
-    }
+    jobs::limit(verb.jobs)?;
     let inputs = inputs(verb)?;
     // A directory that cannot be one is told before the work, one that is missing is made after it.
     let place = dataset::place_to_write(global)?;

@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
+use depsurf::group::Title;
 use depsurf::kernel::KernelId;
 use depsurf_render::Kind;
 
@@ -14,10 +16,25 @@ const EXAMPLES: &str = "\
 Examples:
   depsurf show function vfs_read                a function on every kernel of the dataset
   depsurf show field task_struct::pids          where a field is, and of which type
-  depsurf show lsm file_open --kernel '6.*'     only on some kernels
+  depsurf show lsm file_open --kernel 6.1..7.2  only on some kernels
+  depsurf diff 6.1 6.12                         what changed between two kernels
+  depsurf log function vfs_write                when a function changed
+  depsurf search account io start               names that have these words, best first
   depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
                                                 read a kernel and keep its surface
   depsurf list -v                               which kernels there are, and what is known of them";
+
+/// How kernels are chosen; `depsurf::select` has all of it.
+const CHOICE: &str = "\
+Choosing kernels (--kernel):
+  6.1  6.1.176              a version, or how it starts
+  6.1..7.2  ..6.1  6.12..   from one version to another, both included
+  '6.1*'  '*-cloud-*'       a pattern of the name; the name itself, or how it starts
+  arm64  rt  debian         an architecture, a flavour, a distribution (or arch=, flavour=, dist=)
+  regular lts arch flavor revision other
+                            a group, around the default kernel (--default)
+  debian:6.1..:arm64        all of it
+  6.1,7.2,-rt               one or the other, but not; - and ! are the same";
 
 const STATUS: &str = "\
 Exit status:
@@ -43,6 +60,10 @@ pub struct Global {
     /// data directory; where there is none, the starter dataset inside the program].
     #[arg(long, global = true, value_name = "DIR")]
     pub dataset: Option<PathBuf>,
+    /// Kernel that groups are around, chosen as by --kernel [env: DEPSURF_DEFAULT] [default: the one with the
+    /// most relatives].
+    #[arg(long, global = true, value_name = "KERNEL")]
+    pub default: Option<String>,
     /// Print results and errors, nothing else.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -75,7 +96,12 @@ pub enum Verb {
     Add(Add),
     List(List),
     Show(Show),
+    Diff(Diff),
+    Log(Log),
+    Search(Search),
     Export(Export),
+    Import(Import),
+    Pages(Pages),
     Schema(Schema),
     #[command(hide = true)]
     Completions(Completions),
@@ -100,8 +126,9 @@ pub struct Add {
     /// Where the kernel's configuration is: a file like /boot/config-*, or the image package.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Keep the kernel under this name instead of its own: VERSION-RELEASE-FLAVOUR-ARCH.
-    #[arg(long, value_name = "NAME")]
+    /// Keep the kernel under this name instead of its own: VERSION-RELEASE-FLAVOUR-ARCH, or what a distribution
+    /// calls it where that tells the architecture.
+    #[arg(long, value_name = "NAME", value_parser = KernelId::of_any_name)]
     pub name: Option<KernelId>,
     /// Refuse a kernel of which something cannot be read.
     #[arg(long)]
@@ -111,17 +138,25 @@ pub struct Add {
     pub jobs: Option<NonZeroUsize>,
 }
 
-/// Show which kernels the dataset has.
+/// Show which kernels the dataset has, by group.
+///
+/// The columns count functions, structs, trace events, LSM hooks, kfuncs, system calls, options of the configuration,
+/// and notes on what was skipped while the kernel was read: `!` says that something was lost, and -v tells what.
+/// `?` is what the image does not tell.
 #[derive(Debug, Args)]
 #[command(before_help = "\
 Examples:
   depsurf list
-  depsurf list -v --kernel '6.1.*'       with compiler, package, evidence and notes
-  depsurf list --format json | jq -r '.kernels[].kernel'")]
+  depsurf list -v --kernel 6.1           with compiler, package, evidence and notes
+  depsurf list --group lts               only long-term kernels
+  depsurf list --format json | jq -r '.kernels[].kernel'", after_help = CHOICE)]
 pub struct List {
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+    /// Only these groups; with commas between, or several times.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles())]
+    pub group: Vec<Title>,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -133,18 +168,151 @@ pub struct List {
 Examples:
   depsurf show function vfs_read
   depsurf show field task_struct::se.vruntime
-  depsurf show tracepoint sched:sched_switch --kernel '6.*'
-  depsurf show syscall openat --format json")]
+  depsurf show tracepoint sched:sched_switch --kernel 6,-arm64
+  depsurf show syscall openat --format json", after_help = CHOICE)]
 pub struct Show {
     /// What the name names.
-    #[arg(value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
-        .try_map(|kind| kind.parse::<Kind>()))]
-    pub kind: Kind,
+    #[arg(value_parser = KindWords)]
+    pub kind: KindWord,
     /// The name: `vfs_read`, `task_struct::pids`, `file_open`, `CONFIG_BPF`.
-    pub name: String,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+    /// Only these groups; with commas between, or several times.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles())]
+    pub group: Vec<Title>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// What stands in the place of a kind.
+#[derive(Debug, Clone)]
+pub enum KindWord {
+    Kind(Kind),
+    /// No kind: a slip, or the name of something. The dataset tells what may have been meant.
+    Other(String),
+}
+
+/// Takes any word, and offers the kinds in help texts and completions.
+#[derive(Debug, Clone)]
+struct KindWords;
+
+impl TypedValueParser for KindWords {
+    type Value = KindWord;
+
+    fn parse_ref(&self, _: &Command, _: Option<&Arg>, word: &OsStr) -> Result<KindWord, clap::Error> {
+        let word = word.to_string_lossy();
+        Ok(word.parse().map_or_else(|_| KindWord::Other(word.into_owned()), KindWord::Kind))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Kind::ALL.map(|kind| PossibleValue::new(kind.name())).into_iter()))
+    }
+}
+
+/// Parses the titles of groups.
+fn titles() -> impl TypedValueParser<Value = Title> {
+    let word = |title: Title| match title {
+        Title::Flavor => PossibleValue::new(title.word()).alias("flavour"),
+        _ => PossibleValue::new(title.word()),
+    };
+    PossibleValuesParser::new(Title::ALL.map(word)).try_map(|word| word.parse::<Title>())
+}
+
+/// What a name on the command line names.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(|kind| kind.parse::<Kind>())
+}
+
+/// Compare kernels: how many names came, went and changed, and which. Exit status 0 means no change, 1 changes.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf diff 6.1.176-50-cloud-amd64 6.12        two kernels, by name or by how the name begins
+  depsurf diff 6.1 6.12 --kind lsm --kind kfunc   with the names of some kinds
+  depsurf diff 6.1 6.12 --grep '^blk_account_io'  with the names that match, of every kind
+  depsurf diff                                    each version with the next
+  depsurf diff --group arch --format md           the default kernel with each architecture")]
+pub struct Diff {
+    /// The old kernel and the new one; with more, each is compared with the next. A name, its beginning, or a
+    /// glob that matches one.
+    #[arg(value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    /// Where no kernel is named: the group whose kernels are compared, each with the next or with the default.
+    #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles(),
+        conflicts_with = "kernels")]
+    pub group: Title,
+    /// Only this kind, with its names; may be given several times.
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
+    pub kind: Vec<Kind>,
+    /// List names that match this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Show when a name came, changed and went over the kernels of a group.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf log function vfs_write
+  depsurf log field task_struct::__state
+  depsurf log struct bio -v                       with every offset that changed
+  depsurf log lsm file_open --group arch")]
+pub struct Log {
+    /// What the name names.
+    #[arg(value_parser = kinds())]
+    pub kind: Kind,
+    /// The name.
+    pub name: String,
+    /// The group whose kernels are followed.
+    #[arg(long, value_name = "GROUP", default_value = "regular", value_parser = titles())]
+    pub group: Title,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// Find names of every kind: functions, types, fields, enumerators, tracepoints, hooks, kfuncs, syscalls, options.
+///
+/// Finds names that contain the text, whatever the case, or all of its words in any order; where there are none,
+/// names that are near: misspelt, or with letters left out. The best come first. Status 2 when nothing is found.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf search vfs_read
+  depsurf search account io start        words in any order
+  depsurf search task_struct::pi         fields of a struct; ::pids for those of any struct
+  depsurf search bpfprgload              with letters left out, or misspelt
+  depsurf search --regex '^tcp_.*_skb$' --kind function --kernel '6.*'")]
+pub struct Search {
+    /// What to look for.
+    #[arg(required = true, value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// Only names of this kind; may be given several times.
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// How many names to print.
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub limit: NonZeroUsize,
+    /// Only names that are the text.
+    #[arg(long, conflicts_with = "regex")]
+    pub exact: bool,
+    /// The text is a regular expression; upper and lower case are the same.
+    #[arg(long)]
+    pub regex: bool,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -156,16 +324,43 @@ pub struct Show {
 Examples:
   depsurf export depsurf data            in the format of the original DepSurf dataset
   depsurf export parquet tables          as tables for DuckDB, Spark, Polars ... (docs/parquet.md)
-  depsurf export depsurf data --kernel '6.1.*'")]
+  depsurf export depsurf data --kernel 6.1", after_help = CHOICE)]
 pub struct Export {
     /// Which format.
     pub format: ExportFormat,
     /// Where to; made when it does not exist.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Only kernels whose name matches; may be given several times.
-    #[arg(long, value_name = "GLOB")]
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+}
+
+/// Read the dataset of another program and keep its kernels; prints their names.
+///
+/// What the format does not tell is unknown afterwards. A kernel that is in the dataset already is replaced.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf import depsurf DepSurf-dataset                 every kernel of the original DepSurf dataset
+  depsurf import depsurf data --kernel '5.4.*'           only some kernels
+  depsurf import depsurf data --dataset ubuntu           into a dataset of its own")]
+pub struct Import {
+    /// Which format.
+    pub format: ImportFormat,
+    /// The directory with func_groups, types_struct and so on, or some of them; files may be compressed with
+    /// gzip or zstd.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+}
+
+/// Formats to import from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    Depsurf,
 }
 
 /// Formats to export to.
@@ -173,6 +368,34 @@ pub struct Export {
 pub enum ExportFormat {
     Depsurf,
     Parquet,
+}
+
+/// Write the page of every name as Markdown, and indexes; prints the path of the page that leads to all others.
+///
+/// Only files that have changed are written, and those of names that are gone are removed, so a run that was
+/// interrupted is resumed by running again. Kinds that are not chosen are left as they are. Files that this
+/// command did not write are never touched.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf pages -o site
+  depsurf pages -o site --kernel '6.*'       over some kernels
+  depsurf pages -o site --kind struct --kind field")]
+pub struct Pages {
+    /// Where to; made when it does not exist.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Only names of this kind; may be given several times [default: all but fields, which are on the pages of
+    /// their structs].
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .try_map(|kind| kind.parse::<Kind>()))]
+    pub kind: Vec<Kind>,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// How many threads to use [default: as many as there are processors].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// Print the JSON Schema of what `--format json` prints.

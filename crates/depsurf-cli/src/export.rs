@@ -14,7 +14,7 @@ use depsurf::progress::Progress;
 use depsurf::surface::Surface;
 
 use crate::args::{Export, ExportFormat, Global};
-use crate::dataset::{self, Wanted};
+use crate::dataset::{self, Opened, Wanted};
 use crate::exit;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -25,9 +25,9 @@ pub fn run(verb: &Export, global: &Global, terminal: &Terminal, output: &mut Out
     if verb.format == ExportFormat::Parquet {
         parquet::available()?;
     }
-    let wanted = Wanted::new(&verb.kernel)?;
+    let wanted = Wanted::new(&verb.kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
-    let (surfaces, damaged) = dataset::open(&dataset, &wanted, terminal)?;
+    let Opened { surfaces, damaged, .. } = dataset::open(&dataset, &wanted, terminal)?;
     let progress = Bar::new(terminal);
     match verb.format {
         ExportFormat::Depsurf => depsurf(&surfaces, &verb.directory, &progress, output)?,

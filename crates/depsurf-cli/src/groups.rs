@@ -1,8 +1,9 @@
 //! Which kernels are listed together on a page, and what each is called there.
 
-use depsurf::group::{self, Member, series};
+use depsurf::group::{self, Member, Title, series};
 use depsurf::kernel::KernelId;
 use depsurf::surface::Surface;
+use depsurf::{Error, Result};
 use depsurf_render::{Group, Kernel};
 
 /// One group with all kernels, for output in which kernels share lines. Labels are as short as tells them
@@ -14,21 +15,56 @@ pub fn flat(surfaces: &[Surface]) -> Vec<Group<'_>> {
     vec![Group { title: "Kernels".into(), kernels, base: None }]
 }
 
-/// The groups of the published pages, without empty ones.
-pub fn published(surfaces: &[Surface]) -> Vec<Group<'_>> {
-    let ids: Vec<&KernelId> = surfaces.iter().map(Surface::kernel).collect();
-    let Some(default) = group::default_kernel(&ids) else { return Vec::new() };
+/// The groups of a page, or those of certain titles, around the kernel at `default`; without empty ones.
+///
+/// # Errors
+/// When no kernel is in a group of these titles.
+pub fn around<'a>(surfaces: &'a [Surface], default: usize, titles: &[Title]) -> Result<Vec<Group<'a>>> {
     let kernel = |Member { label, index }: Member| Kernel { label, surface: &surfaces[index] };
     let group = |found: group::Group| Group {
-        title: found.title.to_string(),
+        title: found.heading(),
         kernels: found.members.into_iter().map(kernel).collect(),
         base: found.base.map(kernel),
     };
-    group::arrange(&ids, default).into_iter().map(group).collect()
+    let ids: Vec<&KernelId> = surfaces.iter().map(Surface::kernel).collect();
+    Ok(of_titles(&ids, default, titles)?.into_iter().map(group).collect())
+}
+
+/// As [`around`], of kernels by their names.
+///
+/// # Errors
+/// When no kernel is in a group of these titles.
+pub fn of_titles(ids: &[&KernelId], default: usize, titles: &[Title]) -> Result<Vec<group::Group>> {
+    if titles.is_empty() {
+        return Ok(group::arrange(ids, default));
+    }
+    let (found, others): (Vec<_>, Vec<_>) =
+        group::every(ids, default).into_iter().partition(|group| titles.contains(&group.title));
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let words = |titles: &mut dyn Iterator<Item = Title>| {
+        let mut words: Vec<&str> = titles.map(Title::word).collect();
+        words.dedup();
+        words.join(", ")
+    };
+    Err(Error::Usage {
+        what: format!("no kernel is in a group of {}", words(&mut titles.iter().copied())),
+        help: Some(format!(
+            "around `{}` there are {}",
+            ids[default],
+            words(&mut others.iter().map(|group| group.title))
+        )),
+    })
+}
+
+/// What kernels are called when they stand side by side.
+pub fn labels(surfaces: &[&Surface]) -> Vec<String> {
+    short_labels(&surfaces.iter().map(|surface| surface.kernel()).collect::<Vec<_>>())
 }
 
 /// The series, with what else is needed to tell the kernels apart; whole names where that is not enough.
-fn short_labels(ids: &[&KernelId]) -> Vec<String> {
+pub fn short_labels(ids: &[&KernelId]) -> Vec<String> {
     let differs = |part: fn(&KernelId) -> &str| ids.iter().any(|id| part(id) != part(ids[0]));
     let flavour = differs(|id| &id.flavour);
     let arch = differs(|id| id.arch.name());

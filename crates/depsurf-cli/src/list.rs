@@ -1,8 +1,10 @@
 //! `depsurf list`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::Style;
+use depsurf::group::{self, Group, Member, Title};
+use depsurf::kernel::KernelId;
 use depsurf::note::Note;
 use depsurf::surface::meta::Package;
 use depsurf::surface::{Evidence, Fact, Surface, TypeKind};
@@ -10,8 +12,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::args::{Format, Global, List};
-use crate::dataset::{self, Wanted};
+use crate::dataset::{self, Opened, Wanted};
 use crate::exit;
+use crate::groups;
 use crate::output::Output;
 use crate::terminal::Terminal;
 
@@ -28,8 +31,34 @@ pub fn schema(generator: &mut SchemaGenerator) -> Schema {
 struct Listing<'a> {
     /// Number of the format; changed whenever a field changes its meaning or goes.
     schema: u32,
-    /// The kernels, in their order.
-    kernels: Vec<Row<'a>>,
+    /// The kernel that groups are around.
+    default: &'a str,
+    /// The groups that were asked for, or all.
+    groups: Vec<ListedGroup<'a>>,
+    /// The kernels, each once, in their order.
+    kernels: Vec<&'a Row<'a>>,
+}
+
+/// A group. LTS and Revision groups have kernels that are in others, too.
+#[derive(Serialize, JsonSchema)]
+struct ListedGroup<'a> {
+    /// `Regular`, `LTS`, `Revision`, `Arch` or `Flavor`.
+    title: &'static str,
+    /// The title, and what tells it from others of the title.
+    heading: String,
+    /// The kernel that each is compared with; `None` where neighbours are compared.
+    base: Option<&'a str>,
+    /// Its kernels, in their order.
+    members: Vec<ListedMember<'a>>,
+}
+
+/// A kernel of a group.
+#[derive(Serialize, JsonSchema)]
+struct ListedMember<'a> {
+    /// What it is called in the group.
+    label: String,
+    /// Its name in the dataset.
+    kernel: &'a str,
 }
 
 /// A kernel of a dataset.
@@ -89,19 +118,33 @@ struct Counts {
 
 /// Prints the kernels of the dataset.
 pub fn run(verb: &List, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    let wanted = Wanted::new(&verb.kernel)?;
+    let wanted = Wanted::new(&verb.kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
-    let (surfaces, damaged) = dataset::open(&dataset, &wanted, terminal)?;
+    let Opened { surfaces, default, damaged } = dataset::open(&dataset, &wanted, terminal)?;
     let rows: Vec<Row<'_>> = surfaces.iter().map(row).collect::<depsurf::Result<_>>()?;
+    let ids: Vec<&KernelId> = surfaces.iter().map(Surface::kernel).collect();
+    let titles = match verb.format {
+        // The superset of all forms has every group.
+        Format::Json if verb.group.is_empty() => &Title::ALL[..],
+        _ => &verb.group,
+    };
+    let groups = groups::of_titles(&ids, default, titles)?;
+    let listing = Arranged { rows, groups, default, ids };
     match verb.format {
-        Format::Json => {
-            let listing = Listing { schema: SCHEMA, kernels: rows };
-            output.line(serde_json::to_string_pretty(&listing)?)?;
-        }
-        Format::Md => markdown(&rows, terminal.verbose(), output)?,
-        Format::Table => table(&rows, terminal.verbose(), output)?,
+        Format::Json => output.line(serde_json::to_string_pretty(&listing.json())?)?,
+        Format::Md => listing.markdown(terminal.verbose(), output)?,
+        Format::Table => listing.table(terminal.verbose(), output)?,
     }
     Ok(if damaged { exit::FAILED } else { exit::FINE })
+}
+
+/// Kernels and their groups.
+struct Arranged<'a> {
+    rows: Vec<Row<'a>>,
+    groups: Vec<Group>,
+    /// Place of the default kernel.
+    default: usize,
+    ids: Vec<&'a KernelId>,
 }
 
 fn row(surface: &Surface) -> depsurf::Result<Row<'_>> {
@@ -149,8 +192,8 @@ fn counts(surface: &Surface) -> Counts {
 }
 
 /// Short, so that a row fits into 100 columns; JSON has the long names.
-const COLUMNS: [&str; 11] = [
-    "kernel", "package", "compiler", "funcs", "structs", "events", "lsm", "kfuncs", "syscalls", "kconf", "MB",
+const COLUMNS: [&str; 12] = [
+    "kernel", "package", "compiler", "func", "struct", "event", "lsm", "kfunc", "call", "conf", "MB", "note",
 ];
 
 /// Columns from this one on are numbers.
@@ -170,6 +213,7 @@ fn cells(row: &Row<'_>) -> [String; COLUMNS.len()] {
         number(row.counts.syscalls),
         number(row.counts.configs),
         format!("{:.1}", row.size as f64 / 1e6),
+        format!("{}{}", row.notes.len(), if row.notes.iter().any(|note| note.lossy) { "!" } else { "" }),
     ]
 }
 
@@ -185,58 +229,123 @@ fn short_compiler(comment: &str) -> String {
     }
 }
 
-fn table(rows: &[Row<'_>], verbose: bool, output: &mut Output) -> anyhow::Result<()> {
-    let cells: Vec<_> = rows.iter().map(cells).collect();
-    let width = |column: usize| {
-        let widths = cells.iter().map(|row| row[column].chars().count());
-        widths.chain([COLUMNS[column].len()]).max().unwrap_or_default()
-    };
-    let line = |row: [&str; COLUMNS.len()]| {
-        let mut line = String::new();
-        for (column, cell) in row.into_iter().enumerate() {
-            let width = width(column);
-            line += &match column {
-                0 => format!("{cell:width$}"),
-                1..FIRST_NUMBER => format!("  {cell:width$}"),
-                _ => format!(" {cell:>width$}"),
-            };
-        }
-        line
-    };
-    let heading = output.styled(Style::new().bold(), line(COLUMNS));
-    output.line(heading)?;
-    for row in &cells {
-        output.line(line(row.each_ref().map(String::as_str)))?;
+impl<'a> Arranged<'a> {
+    /// The kernels that are in a group, each once, in their order.
+    fn rows(&self) -> Vec<&Row<'a>> {
+        let members: BTreeSet<usize> =
+            self.groups.iter().flat_map(|group| &group.members).map(|member| member.index).collect();
+        members.into_iter().map(|index| &self.rows[index]).collect()
     }
-    if verbose {
-        for row in rows {
+
+    fn json(&self) -> Listing<'_> {
+        let name = |index: usize| self.rows[index].kernel.as_str();
+        let group = |group: &'_ Group| ListedGroup {
+            title: group.title.word(),
+            heading: group.heading(),
+            base: group.base.as_ref().map(|base| name(base.index)),
+            members: group
+                .members
+                .iter()
+                .map(|member| ListedMember { label: member.label.clone(), kernel: name(member.index) })
+                .collect(),
+        };
+        let groups = self.groups.iter().map(group).collect();
+        Listing { schema: SCHEMA, default: name(self.default), groups, kernels: self.rows() }
+    }
+
+    /// What is said beside the heading of a group.
+    fn remark(&self, group: &Group) -> String {
+        let default = self.ids[self.default];
+        match group.title {
+            Title::Regular => {
+                format!("every version of {} {}, around {default}", default.flavour, default.arch)
+            }
+            Title::Lts => format!("long-term versions of {} {}", default.flavour, default.arch),
+            Title::Arch => format!("other architectures, compared with {default}"),
+            Title::Flavor => format!("other flavours, compared with {default}"),
+            Title::Revision => "each compared with the one before".into(),
+            Title::Other => "compared with none".into(),
+        }
+    }
+
+    /// Which versions of a group are long-term, for a group that does not say so itself.
+    fn long_term(&self, group: &Group) -> Option<String> {
+        let is_long_term = |member: &&Member| group::is_long_term(self.ids[member.index]);
+        let labels = group.members.iter().filter(is_long_term).map(|member| member.label.as_str());
+        let labels = labels.collect::<Vec<_>>().join(", ");
+        (group.title == Title::Regular && !labels.is_empty()).then(|| format!("long-term: {labels}"))
+    }
+
+    fn table(&self, verbose: bool, output: &mut Output) -> anyhow::Result<()> {
+        let rows = self.rows();
+        let every: Vec<_> = rows.iter().map(|row| cells(row)).collect();
+        let width = |column: usize| {
+            let widths = every.iter().map(|row| row[column].chars().count());
+            widths.chain([COLUMNS[column].len()]).max().unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+        let heading = output.styled(Style::new().bold(), line(COLUMNS, &widths));
+        output.line(heading)?;
+        for (at, group) in self.groups.iter().enumerate() {
+            if at > 0 {
+                output.line("")?;
+            }
+            let heading = output.styled(Style::new().bold(), group.heading());
+            output.line(format!("{heading}: {}", self.remark(group)))?;
+            if let Some(long_term) = self.long_term(group) {
+                output.line(long_term)?;
+            }
+            for member in &group.members {
+                let cells = cells(&self.rows[member.index]);
+                output.line(line(cells.each_ref().map(String::as_str), &widths))?;
+            }
+        }
+        for row in rows.into_iter().filter(|_| verbose) {
             let heading = output.styled(Style::new().bold(), &row.kernel);
             output.line(format!("\n{heading}"))?;
             for (name, value) in details(row) {
                 output.line(format!("  {name:12}  {value}"))?;
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn markdown(rows: &[Row<'_>], verbose: bool, output: &mut Output) -> anyhow::Result<()> {
-    let line = |cells: &[&str]| format!("| {} |", cells.join(" | "));
-    output.line(line(&COLUMNS))?;
-    let rule = COLUMNS.iter().enumerate().map(|(at, _)| if at < FIRST_NUMBER { "---" } else { "---:" });
-    output.line(line(&rule.collect::<Vec<_>>()))?;
-    for row in rows {
-        output.line(line(&cells(row).each_ref().map(String::as_str)))?;
-    }
-    if verbose {
-        for row in rows {
+    fn markdown(&self, verbose: bool, output: &mut Output) -> anyhow::Result<()> {
+        let line = |cells: &[&str]| format!("| {} |", cells.join(" | "));
+        for (at, group) in self.groups.iter().enumerate() {
+            let space = if at > 0 { "\n" } else { "" };
+            output.line(format!("{space}## {}\n\n{}\n", group.heading(), self.remark(group)))?;
+            if let Some(long_term) = self.long_term(group) {
+                output.line(format!("{long_term}\n"))?;
+            }
+            output.line(line(&COLUMNS))?;
+            let rule = (0..COLUMNS.len()).map(|at| if at < FIRST_NUMBER { "---" } else { "---:" });
+            output.line(line(&rule.collect::<Vec<_>>()))?;
+            for member in &group.members {
+                output.line(line(&cells(&self.rows[member.index]).each_ref().map(String::as_str)))?;
+            }
+        }
+        for row in self.rows().into_iter().filter(|_| verbose) {
             output.line(format!("\n## {}\n", row.kernel))?;
             for (name, value) in details(row) {
                 output.line(format!("- {name}: {value}"))?;
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// A row of the table.
+fn line(row: [&str; COLUMNS.len()], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for ((column, cell), width) in row.into_iter().enumerate().zip(widths.iter().copied()) {
+        line += &match column {
+            0 => format!("{cell:width$}"),
+            1..FIRST_NUMBER => format!("  {cell:width$}"),
+            _ => format!(" {cell:>width$}"),
+        };
+    }
+    line
 }
 
 /// What `-v` adds: identity, where each kind of fact was read, and what was skipped.

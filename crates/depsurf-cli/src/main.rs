@@ -4,14 +4,20 @@ mod add;
 mod args;
 mod completions;
 mod dataset;
+mod diff;
 mod exit;
 mod export;
 mod groups;
+mod import;
+mod jobs;
 mod list;
+mod log;
 mod man;
 mod output;
+mod pages;
 mod progress;
 mod schema;
+mod search;
 mod show;
 mod starter;
 mod terminal;
@@ -49,7 +55,12 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Add(verb) => add::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
+        Verb::Diff(verb) => diff::run(verb, global, terminal, output),
+        Verb::Log(verb) => log::run(verb, global, terminal, output),
+        Verb::Search(verb) => search::run(verb, global, terminal, output),
         Verb::Export(verb) => export::run(verb, global, terminal, output),
+        Verb::Import(verb) => import::run(verb, global, terminal, output),
+        Verb::Pages(verb) => pages::run(verb, global, terminal, output),
         Verb::Schema(verb) => schema::run(verb, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),

@@ -1,6 +1,6 @@
 //! `depsurf schema [WHAT]`.
 
-use depsurf_render::json;
+use depsurf_render::{diff, json, search, timeline};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -14,7 +14,13 @@ use crate::output::Output;
 type Describe = fn(&mut SchemaGenerator) -> Schema;
 
 /// The verbs that print JSON, and what describes it. A verb that learns to print JSON gets a line here.
-pub const WHAT: [(&str, Describe); 2] = [("list", list::schema), ("show", json::schema)];
+pub const WHAT: [(&str, Describe); 5] = [
+    ("list", list::schema),
+    ("show", json::schema),
+    ("diff", diff::schema),
+    ("log", timeline::schema),
+    ("search", search::schema),
+];
 
 /// Prints the JSON Schema of one verb, or of all of them as alternatives.
 pub fn run(verb: &crate::args::Schema, output: &mut Output) -> anyhow::Result<u8> {

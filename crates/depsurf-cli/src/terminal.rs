@@ -68,6 +68,13 @@ impl Terminal {
         }
     }
 
+    /// What was done, in numbers.
+    pub fn summary(&self, text: impl fmt::Display) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Something that a person may want to know; programs do not.
     pub fn note(&self, text: impl fmt::Display) {
         if self.verbose || self.shows_progress() {

@@ -47,14 +47,32 @@ const THINGS: [[&str; 2]; 12] = [
     ["config", "CONFIG_BPF"],
 ];
 
+/// The command of every verb but `show` that prints JSON.
+const COMMANDS: [&[&str]; 8] = [
+    &["list"],
+    &["diff", common::A, common::B, "--grep", "^(vfs_|task_|sched_|CONFIG_B|bpf_)"],
+    &["diff"],
+    &["log", "function", "vfs_read"],
+    &["log", "struct", "task_struct"],
+    &["log", "kfunc", "bpf_task_acquire"],
+    &["search", "vfs read"],
+    &["search", "there is nothing like this"],
+];
+
+/// Checks what all verbs print of the dataset of a home.
+fn check(home: &Home, things: impl Iterator<Item = [&'static str; 2]>) {
+    for command in COMMANDS {
+        assert_eq!(breaches(home, &strict(home, command[0]), command), [""; 0]);
+    }
+    let schema = strict(home, "show");
+    for [kind, name] in things {
+        assert_eq!(breaches(home, &schema, &["show", kind, name]), [""; 0]);
+    }
+}
+
 #[test]
 fn what_is_printed_of_real_kernels_is_valid() {
-    let home = Home::new();
-    assert_eq!(breaches(&home, &strict(&home, "list"), &["list"]), [""; 0]);
-    let schema = strict(&home, "show");
-    for [kind, name] in THINGS {
-        assert_eq!(breaches(&home, &schema, &["show", kind, name]), [""; 0]);
-    }
+    check(&Home::new(), THINGS.into_iter());
 }
 
 #[test]
@@ -64,14 +82,9 @@ fn what_is_printed_of_small_kernels_with_unknown_facts_is_valid() {
     fs::write(home.path().join("vmlinux"), image.build().bytes()).unwrap();
     home.run(&["add", "-q", "vmlinux"]).fine();
     assert_eq!(Dataset::open(home.dataset()).unwrap().list().unwrap().entries.len(), 3);
-    assert_eq!(breaches(&home, &strict(&home, "list"), &["list"]), [""; 0]);
-    let schema = strict(&home, "show");
-    for [kind, name] in [["function", "vfs_read"], ["function", "account_slab"], ["kfunc", "cubictcp_init"]]
-        .into_iter()
-        .chain(THINGS.into_iter().filter(|[kind, _]| *kind != "function"))
-    {
-        assert_eq!(breaches(&home, &schema, &["show", kind, name]), [""; 0]);
-    }
+    let functions =
+        [["function", "vfs_read"], ["function", "account_slab"], ["kfunc", "cubictcp_init"]].into_iter();
+    check(&home, functions.chain(THINGS.into_iter().filter(|[kind, _]| *kind != "function")));
 }
 
 #[test]

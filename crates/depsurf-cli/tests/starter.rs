@@ -11,8 +11,10 @@ use depsurf::store::Dataset;
 
 /// Kernels of the listing of a home.
 fn listed(home: &Home, arguments: &[&str]) -> Vec<String> {
-    let table = home.run(&[&["list"][..], arguments].concat()).fine();
-    table.lines().skip(1).map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+    let json = home.run(&[&["list", "--format", "json"][..], arguments].concat()).fine();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let kernels = json["kernels"].as_array().unwrap();
+    kernels.iter().map(|kernel| kernel["kernel"].as_str().unwrap().to_owned()).collect()
 }
 
 fn cached(home: &Home) -> Vec<PathBuf> {
@@ -75,5 +77,5 @@ fn it_works_without_a_place_for_a_cache() {
     fs::write(home.path().join(".cache"), "").unwrap();
     assert_eq!(listed(&home, &["--kernel", "5.10.*"]).len(), 1);
     let homeless = home.command().env_remove("HOME").args(["list", "--kernel", "5.10.*"]).output().unwrap();
-    assert_eq!(common::Ran::from(homeless).fine().lines().count(), 2);
+    assert_eq!(common::Ran::from(homeless).fine().lines().count(), 4);
 }

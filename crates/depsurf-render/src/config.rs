@@ -19,7 +19,9 @@ pub struct Facts<'a> {
 pub(crate) fn lookup<'a>(surface: &'a Surface, name: &str) -> Result<Facts<'a>, Option<String>> {
     match surface.config(name).or_else(|| surface.config(&format!("CONFIG_{name}"))) {
         Some(found) => Ok(Facts { value: found.value }),
-        None => Err(Some("the configuration does not name it, so its dependencies are not met".into())),
+        None => Err(Some(
+            "the configuration does not name it: no such option, or its dependencies are not met".into(),
+        )),
     }
 }
 

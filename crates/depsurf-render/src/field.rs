@@ -1,8 +1,7 @@
 //! Fields: `struct::member`, through anonymous members and along paths like `se.vruntime`.
 
 use depsurf::surface::Surface;
-use depsurf::surface::field::fields;
-use depsurf::surface::types::{Type, TypeKind};
+use depsurf::surface::field::{outer_types, resolve, split};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,24 +31,6 @@ pub struct Place<'a> {
     pub struct_size: Option<u32>,
 }
 
-/// Parts of a field's name; `None` where it is not of the form `struct::member`.
-pub(crate) fn split(name: &str) -> Option<(&str, &str)> {
-    name.split_once("::").filter(|(outer, path)| !outer.is_empty() && !path.is_empty())
-}
-
-/// The types that a field's first part can mean: a struct, a union, or a typedef of one.
-pub(crate) fn outer_types<'a>(surface: &'a Surface, name: &'a str) -> impl Iterator<Item = Type<'a>> {
-    let rank = |found: &Type<'_>| match found.kind() {
-        TypeKind::Struct => 0,
-        TypeKind::Union => 1,
-        TypeKind::Typedef => 2,
-        _ => 3,
-    };
-    let mut found: Vec<Type<'a>> = surface.types().with_name(name).filter(|found| rank(found) < 3).collect();
-    found.sort_by_key(rank);
-    found.into_iter().map(|found| found.stripped(true))
-}
-
 /// The field of a name, or what is in the way.
 pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Result<Facts<'a>, Option<String>> {
     let Some((outer, path)) = split(name) else {
@@ -59,7 +40,8 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Result<Facts<'a
     let mut has_type = false;
     for found in outer_types(surface, outer) {
         has_type = true;
-        let Some(member) = resolve(surface, found, path) else { continue };
+        let Some(field) = resolve(found, path) else { continue };
+        let member = MemberFacts::new(surface, field);
         let place = Place { source: source(surface, found), member, struct_size: found.size() };
         if !places.iter().any(|other| Place { source: other.source, ..place.clone() } == *other) {
             places.push(place);
@@ -70,23 +52,6 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Result<Facts<'a
         (true, true) => Err(Some(format!("`{outer}` has no such member"))),
         (true, false) => Err(Some(format!("there is no `{outer}`"))),
     }
-}
-
-/// Walks a path of member names. An array or a pointer in the middle ends it: a field lies in its struct.
-fn resolve<'a>(surface: &'a Surface, outer: Type<'a>, path: &str) -> Option<MemberFacts<'a>> {
-    let mut current = outer;
-    let mut base = 0u64;
-    let mut steps = path.split('.').peekable();
-    while let Some(step) = steps.next() {
-        let mut field = fields(current).into_iter().find(|field| field.name == step)?;
-        field.bit_offset += base;
-        if steps.peek().is_none() {
-            return Some(MemberFacts::new(surface, field));
-        }
-        base = field.bit_offset;
-        current = field.ty.stripped(true);
-    }
-    None
 }
 
 /// The body of an entry.
@@ -111,7 +76,7 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     let (mut types, mut layout) = (Rows::default(), Rows::default());
     for (kernel, facts) in present {
         for place in &facts.places {
-            let from = if place.source == "btf" { "" } else { "  (from DWARF: not in the kernel's BTF)" };
+            let from = if place.source == "dwarf" { "  (from DWARF: not in the kernel's BTF)" } else { "" };
             types.add(*kernel, "", format!("{};{from}", place.member.line().0), Tone::Plain);
             let unit = if place.member.bitfield_size.is_some() { "" } else { " bytes" };
             let outer = place.struct_size.map_or_else(String::new, |size| format!(" of {size}"));

@@ -30,7 +30,7 @@ pub struct Facts<'a> {
     pub declaration: Option<String>,
     /// Return type and parameters.
     pub prototype: Option<json::Prototype>,
-    /// Whether the kernel's own BTF has a FUNC of the name.
+    /// Whether the kernel's own BTF is known to have a FUNC of the name.
     pub btf_func: bool,
     /// What attaching by the name leads to.
     #[serde(serialize_with = "json::attach")]
@@ -52,10 +52,16 @@ pub struct InstanceFacts<'a> {
     pub decl_file: Option<&'a str>,
     /// Line of the declaration.
     pub decl_line: Option<u32>,
-    /// Address of its code; `None` where it has none.
+    /// Address of its code; `None` where it has none, or none is known.
     #[serde(serialize_with = "json::hex_option")]
     #[schemars(with = "Option<json::Hex>")]
     pub address: Option<u64>,
+    /// Whether it has code of its own; `None` where that is unknown.
+    pub has_code: Option<bool>,
+    /// The address that an imported dataset gives and that is not in a symbol of the function: mostly that of an
+    /// inlined copy.
+    #[serde(serialize_with = "json::hex_option", skip_serializing_if = "Option::is_none")]
+    pub address_elsewhere: Option<u64>,
     /// Whether it is visible outside its compile unit.
     pub external: bool,
     /// `DW_AT_inline` in words.
@@ -141,16 +147,16 @@ impl<'a> Facts<'a> {
     /// The facts of a function, with a verdict that need not be the surface's own.
     #[must_use]
     pub fn new(function: Function<'a>, verdict: Verdict) -> Self {
+        let surface = function.surface();
         let proto = function.prototype();
         let has_plain = function.symbols().any(|symbol| symbol.name() == function.name());
-        let symbols =
-            function.symbols().map(|symbol| SymbolFacts::new(function.surface(), symbol, has_plain));
+        let symbols = function.symbols().map(|symbol| SymbolFacts::new(surface, symbol, has_plain));
         Self {
             name: function.name(),
             verdict,
             declaration: proto.map(|proto| c::prototype(proto, function.name())),
             prototype: proto.map(json::Prototype::new),
-            btf_func: function.btf_func().is_some(),
+            btf_func: function.btf_func().is_some_and(|func| func.id().0 < surface.meta().btf_types),
             attach: function.attach(),
             instances: function.instances().map(InstanceFacts::new).collect(),
             symbols: symbols.collect(),
@@ -171,12 +177,26 @@ impl<'a> InstanceFacts<'a> {
             decl_file: declaration.map(|(file, _)| file),
             decl_line: declaration.and_then(|(_, line)| line),
             address: instance.address(),
+            has_code: instance.has_code(),
+            address_elsewhere: instance.address_elsewhere(),
             external: instance.is_external(),
             inline: instance.inline(),
             inlined_into: instance.inline_sites().map(CopyFacts::new).collect(),
-            called_by: instance.callers().map(CallerFacts::new).collect(),
+            called_by: callers(instance.callers()),
         }
     }
+}
+
+/// The facts of callers. Calls stand in the order of the callers' code, so those of one stand together.
+fn callers<'a>(callers: impl ExactSizeIterator<Item = Instance<'a>>) -> Vec<CallerFacts<'a>> {
+    let mut facts: Vec<CallerFacts<'a>> = Vec::with_capacity(callers.len());
+    let mut last = None;
+    for caller in callers {
+        let repeated = facts.last().copied().filter(|_| last == Some(caller.index()));
+        facts.push(repeated.unwrap_or_else(|| CallerFacts::new(caller)));
+        last = Some(caller.index());
+    }
+    facts
 }
 
 impl<'a> CopyFacts<'a> {
@@ -262,7 +282,8 @@ pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
 
 fn markdown_instance(instance: &InstanceFacts<'_>, out: &mut String) {
     let file = instance.file.unwrap_or("None");
-    let _ = writeln!(out, "```\nIn {file} ({:x})", instance.address.unwrap_or(0));
+    let address = instance.address.or(instance.address_elsewhere).unwrap_or(0);
+    let _ = writeln!(out, "```\nIn {file} ({address:x})");
     let _ = match (instance.decl_file, instance.decl_line) {
         (Some(file), Some(line)) => writeln!(out, "Location: {file}:{line}"),
         (Some(file), None) => writeln!(out, "Location: {file}"),

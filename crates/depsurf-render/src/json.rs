@@ -3,6 +3,8 @@
 //! Fields keep their order and their meaning under one [`SCHEMA`] number. Addresses are strings in hex,
 //! because they exceed what many readers keep of a number.
 
+mod indent;
+
 use std::collections::BTreeMap;
 
 use depsurf::kernel::Arch;
@@ -16,6 +18,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
+use crate::differences::Differences;
 use crate::page::{Entry, Facts, Page, Section, State};
 use depsurf::Kind;
 
@@ -23,14 +26,12 @@ use depsurf::Kind;
 pub const SCHEMA: u32 = 1;
 
 /// The page as JSON, indented, with a newline at its end.
-///
-/// # Panics
-/// Never: all of it is plain data with string keys.
 #[must_use]
 pub fn page(page: &Page<'_>) -> String {
     let groups = page.groups.iter().map(GroupJson::new).collect();
-    let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups };
-    serde_json::to_string_pretty(&document).expect("plain data serialises") + "\n"
+    let differences = &page.differences;
+    let document = Document { schema: SCHEMA, kind: page.kind, name: &page.name, groups, differences };
+    indent::to_string(&document) + "\n"
 }
 
 /// The JSON Schema of a page.
@@ -51,6 +52,8 @@ struct Document<'p> {
     name: &'p str,
     /// The kernels by group.
     groups: Vec<GroupJson<'p>>,
+    /// What changed, pair by pair of the kernels that a group compares.
+    differences: &'p [Differences<'p>],
 }
 
 /// Kernels that are listed under one title.
@@ -118,7 +121,7 @@ enum FactsJson<'p> {
 /// The identity of a kernel, and what could not be read of it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Kernel")]
-struct KernelJson<'p> {
+pub(crate) struct KernelJson<'p> {
     /// Its name in the dataset: `6.1.176-50-cloud-amd64`.
     id: String,
     /// Upstream version: `6.1.176`.
@@ -176,7 +179,7 @@ impl<'p> FactsJson<'p> {
 }
 
 impl<'p> KernelJson<'p> {
-    fn new(surface: &'p Surface) -> Self {
+    pub(crate) fn new(surface: &'p Surface) -> Self {
         let meta = surface.meta();
         let kernel = &meta.kernel;
         let unread = |(fact, evidence): (&Fact, &'p Evidence)| match evidence {

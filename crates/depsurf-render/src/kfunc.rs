@@ -17,12 +17,14 @@ pub struct Facts<'a> {
     pub declaration: Option<String>,
     /// Return type and parameters.
     pub prototype: Option<Prototype>,
-    /// Names of its `KF_*` flags; a bit without a name is given by its number.
-    pub flags: Vec<String>,
-    /// Sets it is in; the kernel registers each for some program types.
-    pub sets: Vec<&'a str>,
+    /// Names of its `KF_*` flags; a bit without a name is given by its number. `None` where they are unknown.
+    pub flags: Option<Vec<String>>,
+    /// Sets it is in; the kernel registers each for some program types. `None` where they are unknown.
+    pub sets: Option<Vec<&'a str>>,
     /// Whether it has the `bpf_kfunc` DECL_TAG.
     pub decl_tag: bool,
+    /// Whether all that is known is that some set of `.BTF_ids` has it, which may be one that is not about kfuncs.
+    pub some_set: bool,
 }
 
 /// The kfunc of a name.
@@ -31,12 +33,14 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &str) -> Option<Facts<'a>> 
     let flag = |bit: usize| {
         kfunc::FLAG_NAMES.get(bit).map_or_else(|| format!("bit {bit}"), |name| (*name).to_owned())
     };
+    let some_set = found.evidence() == record::KFUNC_BTF_ID;
     Some(Facts {
         declaration: found.prototype().map(|proto| c::prototype(proto, found.name())),
         prototype: found.prototype().map(Prototype::new),
-        flags: (0..32).filter(|bit| found.flags() >> bit & 1 != 0).map(flag).collect(),
-        sets: found.sets().collect(),
+        flags: (!some_set).then(|| (0..32).filter(|bit| found.flags() >> bit & 1 != 0).map(flag).collect()),
+        sets: (!some_set).then(|| found.sets().collect()),
         decl_tag: found.evidence() & record::KFUNC_DECL_TAG != 0,
+        some_set,
     })
 }
 
@@ -46,10 +50,15 @@ pub(crate) fn markdown(facts: &Facts<'_>, out: &mut String) {
         markdown::block("c", declaration, out);
         out.push('\n');
     }
-    out.push_str(&format!("**Flags:** {}\n\n**Sets:** {}\n", list(&facts.flags), list(&facts.sets)));
+    out.push_str(&format!(
+        "**Flags:** {}\n\n**Sets:** {}\n",
+        list(facts.flags.as_deref()),
+        list(facts.sets.as_deref())
+    ));
 }
 
-fn list<T: AsRef<str>>(words: &[T]) -> String {
+fn list<T: AsRef<str>>(words: Option<&[T]>) -> String {
+    let Some(words) = words else { return "unknown".into() };
     if words.is_empty() {
         return "none".into();
     }
@@ -65,10 +74,15 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
             Some(declaration) => prototypes.add(*kernel, "", declaration, Tone::Plain),
             None => prototypes.add(*kernel, "", "unknown: no FUNC in the kernel's BTF", Tone::Caution),
         }
-        facts_rows.add(*kernel, "flags", list(&facts.flags), Tone::Plain);
-        facts_rows.add(*kernel, "sets", list(&facts.sets), Tone::Plain);
-        let tag = if facts.decl_tag { "`bpf_kfunc` tag in the BTF" } else { "member of a kfunc set" };
-        facts_rows.add(*kernel, "known by", tag, Tone::Plain);
+        let tone = if facts.some_set { Tone::Caution } else { Tone::Plain };
+        facts_rows.add(*kernel, "flags", list(facts.flags.as_deref()), tone);
+        facts_rows.add(*kernel, "sets", list(facts.sets.as_deref()), tone);
+        let known_by = match (facts.decl_tag, facts.some_set) {
+            (true, _) => "`bpf_kfunc` tag in the BTF",
+            (false, false) => "member of a kfunc set",
+            (false, true) => "member of some set of `.BTF_ids`, perhaps one that is not about kfuncs",
+        };
+        facts_rows.add(*kernel, "known by", known_by, tone);
     }
     shelf.section("Prototype", "", &prototypes, &among);
     shelf.section("Registration", "", &facts_rows.by_key(), &among);

@@ -4,9 +4,13 @@
 //! [`markdown`] or [`json`]. One file per noun holds its facts and how each form draws them.
 //! Pure functions: nothing is read, printed or asked from the environment.
 
+mod change;
 pub mod config;
+pub mod diff;
+pub mod differences;
 pub mod field;
 pub mod function;
+pub mod index;
 pub mod json;
 pub mod kfunc;
 mod layout;
@@ -14,14 +18,18 @@ mod look;
 pub mod lsm;
 pub mod markdown;
 pub mod page;
+pub mod path;
 mod rows;
+pub mod search;
 pub mod suggest;
 pub mod syscall;
 pub mod terminal;
+pub mod timeline;
 pub mod tracepoint;
 pub mod types;
 
 pub use depsurf::Kind;
+pub use differences::Differences;
 pub use look::Look;
 pub use page::{Entry, Facts, Group, Kernel, Page, Section, State};
-pub use suggest::{Suggestions, suggest};
+pub use suggest::{Suggestions, kinds_of, suggest};

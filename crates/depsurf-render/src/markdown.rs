@@ -6,13 +6,14 @@
 use std::fmt::Write;
 
 use crate::page::{Entry, Facts, Page, State};
-use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
+use crate::{config, differences, field, function, kfunc, lsm, syscall, tracepoint, types};
 
 /// The page as Markdown.
 #[must_use]
 pub fn page(page: &Page<'_>) -> String {
     let mut out = format!("# {}: <code>{}</code>\n", page.kind.heading(), page.name);
     status(page, &mut out);
+    differences::markdown(&page.differences, &mut out);
     out
 }
 

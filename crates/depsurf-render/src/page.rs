@@ -2,6 +2,7 @@
 
 use depsurf::surface::{Fact, Surface};
 
+use crate::differences::Differences;
 use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
 use depsurf::Kind;
 
@@ -14,6 +15,16 @@ pub struct Group<'a> {
     pub kernels: Vec<Kernel<'a>>,
     /// The kernel that each of them is compared with; `None` where neighbours are compared.
     pub base: Option<Kernel<'a>>,
+}
+
+impl<'a> Group<'a> {
+    /// The pairs that are compared, old and new: neighbours, or the base and each kernel.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Kernel<'a>, &Kernel<'a>)> {
+        let neighbours = self.kernels.windows(2).filter(|_| self.base.is_none());
+        let neighbours = neighbours.map(|pair| (&pair[0], &pair[1]));
+        let based = self.base.iter().flat_map(|base| self.kernels.iter().map(move |kernel| (base, kernel)));
+        neighbours.chain(based)
+    }
 }
 
 /// A kernel and what it is called on the page.
@@ -34,6 +45,8 @@ pub struct Page<'a> {
     pub name: String,
     /// The kernels by group, as they were given.
     pub groups: Vec<Section<'a>>,
+    /// What changed between the kernels that each group compares.
+    pub differences: Vec<Differences<'a>>,
 }
 
 /// A group on the page.
@@ -100,8 +113,10 @@ impl<'a> Page<'a> {
             title: group.title.clone(),
             entries: group.kernels.iter().map(|kernel| entry(kind, name, kernel)).collect(),
         };
+        let name_of_all = canonical(kind, name);
+        let differences = Differences::of(kind, &name_of_all, groups);
         let groups = groups.iter().map(section).collect();
-        Self { kind, name: canonical(kind, name), groups }
+        Self { kind, name: name_of_all, groups, differences }
     }
 
     /// All entries, group by group.
@@ -128,7 +143,7 @@ fn entry<'a>(kind: Kind, name: &'a str, kernel: &Kernel<'a>) -> Entry<'a> {
     let surface = kernel.surface;
     let state = match lookup(kind, name, surface) {
         Ok(facts) => State::Present(facts),
-        Err(remark) => absent(kind, surface, remark),
+        Err(remark) => absent(kind, name, surface, remark),
     };
     Entry { label: kernel.label.clone(), surface, state }
 }
@@ -143,7 +158,7 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
         Kind::Struct | Kind::Union | Kind::Enum => {
             return types::lookup(surface, kind, name).map(Facts::Type);
         }
-        Kind::Tracepoint => tracepoint::lookup(surface, name).map(Facts::Tracepoint),
+        Kind::Tracepoint => return tracepoint::lookup(surface, name).map(Facts::Tracepoint),
         Kind::Lsm => lsm::lookup(surface, name).map(Facts::Lsm),
         Kind::Kfunc => kfunc::lookup(surface, name).map(Facts::Kfunc),
         Kind::Syscall => syscall::lookup(surface, name).map(Facts::Syscall),
@@ -153,10 +168,18 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 }
 
 /// Absent is only what cannot have been overlooked.
-fn absent(kind: Kind, surface: &Surface, remark: Option<String>) -> State<'_> {
-    let unread = kind.facts().iter().find_map(|&fact| Some((fact, surface.meta().unknown_because(fact)?)));
-    match unread {
-        Some((fact, reason)) => State::Unknown { fact, reason },
-        None => State::Absent { remark },
+fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
+    let special = if kind == Kind::Tracepoint { tracepoint::needed(surface, name) } else { None };
+    let unread = match special {
+        Some(facts) => surface.first_unread(facts),
+        None => surface.unread(kind),
+    };
+    if let Some((fact, reason)) = unread.or_else(|| types::undefined(surface, kind, name)) {
+        return State::Unknown { fact, reason };
     }
+    let second = kind.second_place().and_then(|(fact, words)| {
+        let reason = surface.meta().unknown_because(fact)?;
+        Some(format!("{words}; {} could not be read ({reason})", fact.words()))
+    });
+    State::Absent { remark: remark.or(second) }
 }

@@ -40,6 +40,11 @@ impl Rows {
         }
     }
 
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Puts rows with the same key together, keys in the order of first mention.
     pub(crate) fn by_key(mut self) -> Self {
         let mut order: HashMap<String, usize> = HashMap::new();
@@ -186,7 +191,7 @@ impl<'p> Shelf<'p> {
 
 /// Breaks a line so that its pieces fit, with the later ones set in by four: behind commas, which keeps
 /// parameters whole, or at spaces where that is not enough. A word longer than the width stays whole.
-fn wrap(line: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(line: &str, width: usize) -> Vec<String> {
     const HANGING: usize = 4;
     if line.chars().count() <= width {
         return vec![line.to_owned()];

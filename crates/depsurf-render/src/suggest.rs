@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use depsurf::search::score::{distance, letters, slips};
 use depsurf::surface::Surface;
-use depsurf::surface::field::fields;
+use depsurf::surface::field::{fields, outer_types, split};
 use depsurf::surface::types::TypeKind;
 
-use crate::field;
 use depsurf::Kind;
 
 /// What a user may have meant.
@@ -25,16 +25,21 @@ const MOST: usize = 8;
 #[must_use]
 pub fn suggest(surfaces: &[&Surface], kind: Kind, name: &str) -> Suggestions {
     let name = name.trim();
-    let kinds = Kind::ALL
-        .into_iter()
-        .filter(|other| *other != kind && surfaces.iter().any(|surface| has(surface, *other, name)))
-        .collect();
-    let names = match (kind, field::split(name)) {
+    let mut kinds = kinds_of(surfaces, name);
+    kinds.retain(|other| *other != kind);
+    let names = match (kind, split(name)) {
         (Kind::Field, Some((outer, path))) => near_fields(surfaces, outer, path),
         (Kind::Field, None) => near(surfaces, Kind::Struct, name),
         _ => near(surfaces, kind, trimmed(kind, name)),
     };
     Suggestions { names, kinds }
+}
+
+/// The kinds of things that have the name on some kernel.
+#[must_use]
+pub fn kinds_of(surfaces: &[&Surface], name: &str) -> Vec<Kind> {
+    let is_somewhere = |kind: &Kind| surfaces.iter().any(|surface| surface.has(*kind, name));
+    Kind::ALL.into_iter().filter(is_somewhere).collect()
 }
 
 /// The name without what other interfaces put before it.
@@ -50,24 +55,6 @@ fn trimmed(kind: Kind, name: &str) -> &str {
     }
 }
 
-/// Whether a surface has the name itself.
-fn has(surface: &Surface, kind: Kind, name: &str) -> bool {
-    let has_type =
-        |kinds: &[TypeKind]| surface.types().with_name(name).any(|found| kinds.contains(&found.kind()));
-    match kind {
-        Kind::Function => surface.function(name).is_some(),
-        Kind::Struct => has_type(&[TypeKind::Struct]),
-        Kind::Union => has_type(&[TypeKind::Union]),
-        Kind::Enum => has_type(&[TypeKind::Enum, TypeKind::Enum64]),
-        Kind::Field => field::lookup(surface, name).is_ok(),
-        Kind::Tracepoint => surface.tracepoints_named(name).next().is_some(),
-        Kind::Lsm => surface.lsm_hook(name).is_some(),
-        Kind::Kfunc => surface.kfunc(name).is_some(),
-        Kind::Syscall => surface.syscalls().any(|syscall| syscall.name() == name),
-        Kind::Config => surface.config(name).is_some(),
-    }
-}
-
 fn near(surfaces: &[&Surface], kind: Kind, name: &str) -> Vec<String> {
     // All options start alike, which would make all of them near.
     let option = |name: &str| if name.starts_with("CONFIG_") { "CONFIG_".len() } else { 0 };
@@ -79,7 +66,10 @@ fn near(surfaces: &[&Surface], kind: Kind, name: &str) -> Vec<String> {
         };
         match kind {
             Kind::Function => surface.functions().for_each(|it| offer(it.name())),
-            Kind::Tracepoint => surface.tracepoints().for_each(|it| offer(it.name())),
+            Kind::Tracepoint => {
+                surface.tracepoints().for_each(|it| offer(it.name()));
+                surface.syscall_events().iter().for_each(|it| offer(&it.name()));
+            }
             Kind::Lsm => surface.lsm_hooks().for_each(|it| offer(it.name())),
             Kind::Kfunc => surface.kfuncs().for_each(|it| offer(it.name())),
             Kind::Syscall => surface.syscalls().for_each(|it| offer(it.name())),
@@ -98,7 +88,7 @@ fn near_fields(surfaces: &[&Surface], outer: &str, path: &str) -> Vec<String> {
     let mut best = Best::new(path.rsplit('.').next().unwrap_or(path));
     let mut has_type = false;
     for surface in surfaces {
-        for field in field::outer_types(surface, outer).flat_map(fields) {
+        for field in outer_types(surface, outer).flat_map(fields) {
             has_type = true;
             best.offer(&field.name, &field.name);
             for inner in fields(field.ty.stripped(true)) {
@@ -126,12 +116,7 @@ impl Best {
     fn new(name: &str) -> Self {
         // The kernel puts underscores before names freely.
         let name = name.trim_start_matches('_').to_ascii_lowercase();
-        let limit = match name.len() {
-            0..=4 => 1,
-            5..=14 => 2,
-            _ => 3,
-        };
-        Self { letters: letters(&name), limit, name, found: HashMap::new() }
+        Self { letters: letters(name.as_bytes()), limit: slips(name.len()), name, found: HashMap::new() }
     }
 
     /// Considers a name, which stands for `full` in the list.
@@ -151,17 +136,15 @@ impl Best {
     fn score(&self, candidate: &str) -> Option<usize> {
         let trimmed = candidate.trim_start_matches('_');
         let difference = trimmed.len().abs_diff(self.name.len());
-        let of_candidate = letters(trimmed);
-        // Which letters occur settles it for nearly all names: those within `limit` edits differ in at most
-        // twice as many letters, and names that contain others have all letters of these. A slip that changes
-        // the first letter as well as the last two is not looked for.
-        let differing = (of_candidate ^ self.letters).count_ones() as usize;
-        if difference <= self.limit && differing <= 2 * self.limit && self.shares_an_end(trimmed) {
-            let distance = strsim::osa_distance(&trimmed.to_ascii_lowercase(), &self.name);
-            if distance <= self.limit {
-                return Some(distance);
+        if difference <= self.limit {
+            let lower = trimmed.to_ascii_lowercase();
+            let slips = distance(self.name.as_bytes(), lower.as_bytes(), self.limit);
+            if slips.is_some() {
+                return slips;
             }
         }
+        // Which letters occur settles the rest for nearly all names.
+        let of_candidate = letters(trimmed.as_bytes());
         if self.name.len() < 3 {
             return None;
         }
@@ -180,12 +163,6 @@ impl Best {
         is_start.then_some(200 + difference)
     }
 
-    fn shares_an_end(&self, candidate: &str) -> bool {
-        let (a, b) = (self.name.as_bytes(), candidate.as_bytes());
-        let end = |name: &[u8]| name.last_chunk::<2>().copied();
-        a.first().zip(b.first()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b)) || end(a) == end(b)
-    }
-
     fn finish(self) -> Vec<String> {
         let mut found: Vec<(usize, String)> =
             self.found.into_iter().map(|(name, score)| (score, name)).collect();
@@ -193,11 +170,6 @@ impl Best {
         found.truncate(MOST);
         found.into_iter().map(|(_, name)| name).collect()
     }
-}
-
-/// Which letters and digits occur, as a set of bits; upper and lower case are the same.
-fn letters(name: &str) -> u64 {
-    name.bytes().fold(0, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 63))
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {

@@ -47,7 +47,7 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &str) -> Option<Facts<'a>> 
                 let arg = |arg: &SyscallArg<'_>| Param {
                     name: Some(arg.name).filter(|name| !name.is_empty()).map(Into::into),
                     type_name: arg.type_name.to_owned(),
-                    declaration: declaration(arg),
+                    declaration: declaration(arg.type_name, arg.name),
                 };
                 args.iter().map(arg).collect()
             }),
@@ -57,9 +57,9 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &str) -> Option<Facts<'a>> 
 }
 
 /// Type and name; the metadata has the type as text, so it only needs the space that C wants.
-fn declaration(arg: &SyscallArg<'_>) -> String {
-    let space = if arg.type_name.ends_with('*') { "" } else { " " };
-    format!("{}{space}{}", arg.type_name, arg.name)
+pub(crate) fn declaration(type_name: &str, name: &str) -> String {
+    let space = if type_name.ends_with('*') { "" } else { " " };
+    format!("{type_name}{space}{name}")
 }
 
 impl EntryFacts<'_> {

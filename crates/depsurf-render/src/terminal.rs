@@ -9,7 +9,7 @@ use depsurf::surface::Fact;
 use crate::look::{Look, Tone};
 use crate::page::{Entry, Facts, Page, State};
 use crate::rows::{Rows, Shelf};
-use crate::{config, field, function, kfunc, lsm, syscall, tracepoint, types};
+use crate::{config, differences, field, function, kfunc, lsm, syscall, tracepoint, types};
 use depsurf::Kind;
 
 /// The entries that have the thing, as pairs of their place and their facts of one kind.
@@ -44,6 +44,7 @@ pub fn page(page: &Page<'_>, look: &Look) -> String {
         Kind::Syscall => syscall::terminal(&present!(entries, Syscall), &mut shelf),
         Kind::Config => config::terminal(&present!(entries, Config), &mut shelf),
     }
+    differences::terminal(&page.differences, &mut shelf);
     unread(page.kind, &entries, &mut shelf);
     shelf.finish()
 }
@@ -96,6 +97,7 @@ fn related(kind: Kind) -> &'static [Fact] {
     match kind {
         Kind::Function => &[
             Fact::Functions,
+            Fact::Prototypes,
             Fact::Symbols,
             Fact::Btf,
             Fact::FtraceSites,
@@ -104,7 +106,10 @@ fn related(kind: Kind) -> &'static [Fact] {
             Fact::ErrorInjection,
             Fact::BtfIds,
         ],
-        Kind::Struct | Kind::Union | Kind::Enum | Kind::Field => &[Fact::Types, Fact::Btf],
+        Kind::Struct => &[Fact::Structs, Fact::Btf],
+        Kind::Union => &[Fact::Unions, Fact::Btf],
+        Kind::Enum => &[Fact::Enums, Fact::Btf],
+        Kind::Field => &[Fact::Structs, Fact::Unions, Fact::Btf],
         Kind::Tracepoint => &[Fact::Tracepoints, Fact::RawTracepoints, Fact::Btf],
         Kind::Lsm => &[Fact::LsmHooks, Fact::BtfIds],
         Kind::Kfunc => &[Fact::Kfuncs, Fact::BtfIds],

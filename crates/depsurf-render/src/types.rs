@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use depsurf::surface::field::{Field, fields};
 use depsurf::surface::types::{Type, TypeKind};
-use depsurf::surface::{Surface, c};
+use depsurf::surface::{Fact, Surface, c};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -25,7 +25,8 @@ pub struct Facts<'a> {
 /// One definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Definition<'a> {
-    /// `btf` for what libbpf sees, `dwarf` for what the kernel's BTF lacks.
+    /// `btf` for what libbpf sees, `dwarf` for what the kernel's BTF lacks, `import` for what an imported dataset has
+    /// and the kernel's BTF may have or not.
     pub source: &'static str,
     /// The definition in C. Members of anonymous structs and unions stand among those of the type.
     pub declaration: String,
@@ -51,9 +52,9 @@ pub struct MemberFacts<'a> {
     /// Type and name, as C.
     #[serde(skip)]
     pub declaration: String,
-    /// Offset from the start of the outermost type, in bits.
-    pub bit_offset: u64,
-    /// Bits of a bitfield; `None` for other members.
+    /// Offset from the start of the outermost type, in bits; `None` where it is unknown.
+    pub bit_offset: Option<u64>,
+    /// Bits of a bitfield; `None` for other members, and where that is unknown.
     pub bitfield_size: Option<u8>,
     /// Bytes; `None` for a bitfield and for types without a size.
     pub size: Option<u64>,
@@ -95,10 +96,8 @@ pub(crate) fn lookup<'a>(
         }
     };
     if kind == Kind::Enum && name == ANONYMOUS {
-        types
-            .iter()
-            .filter(|found| kinds.contains(&found.kind()) && found.name().is_empty())
-            .for_each(&mut add);
+        let is_anonymous = |found: &Type<'a>| found.name().is_empty() && found.is_defined();
+        types.iter().filter(|found| kinds.contains(&found.kind()) && is_anonymous(found)).for_each(&mut add);
     } else {
         types.with_name(name).filter(|found| kinds.contains(&found.kind())).for_each(&mut add);
     }
@@ -108,6 +107,27 @@ pub(crate) fn lookup<'a>(
         return Err((declared && kind != Kind::Enum).then(|| "declared, but nowhere defined".into()));
     }
     Ok(Facts { definitions })
+}
+
+/// Why a type is unknown that others of an imported dataset refer to and that the dataset does not define.
+pub(crate) fn undefined(surface: &Surface, kind: Kind, name: &str) -> Option<(Fact, &'static str)> {
+    surface.meta().imported.as_ref()?;
+    let (fact, kinds): (_, &[TypeKind]) = match kind {
+        Kind::Struct => (Fact::Structs, &[TypeKind::Struct]),
+        Kind::Union => (Fact::Unions, &[TypeKind::Union]),
+        Kind::Enum => (Fact::Enums, &[TypeKind::Enum]),
+        Kind::Field => (Fact::Structs, &[TypeKind::Struct, TypeKind::Union]),
+        _ => return None,
+    };
+    let name = match kind {
+        Kind::Field => depsurf::surface::field::split(name)?.0,
+        _ => name,
+    };
+    let types = surface.types();
+    let is_it = |found: &Type<'_>| kinds.contains(&found.kind()) && found.name() == name;
+    let named = types.iter().any(|found| !found.is_defined() && is_it(&found));
+    (named && !types.with_name(name).any(|found| is_it(&found)))
+        .then_some((fact, "the dataset refers to it and does not define it"))
 }
 
 impl<'a> Definition<'a> {
@@ -124,7 +144,14 @@ impl<'a> Definition<'a> {
 
 /// Where a type was read from.
 pub(crate) fn source(surface: &Surface, found: Type<'_>) -> &'static str {
-    if found.id().0 < surface.meta().btf_types { "btf" } else { "dwarf" }
+    let meta = surface.meta();
+    if found.id().0 < meta.btf_types {
+        "btf"
+    } else if meta.imported.is_some() {
+        "import"
+    } else {
+        "dwarf"
+    }
 }
 
 /// The fields of a struct or union; those of anonymous members stand in the place of these.
@@ -147,11 +174,12 @@ impl<'a> MemberFacts<'a> {
 }
 
 impl MemberFacts<'_> {
-    /// Byte offset; for a bitfield `byte:bit`, where bits count as BTF counts them.
+    /// Byte offset; for a bitfield `byte:bit`, where bits count as BTF counts them; `?` where unknown.
     pub(crate) fn place(&self) -> String {
-        match self.bitfield_size {
-            None => (self.bit_offset / 8).to_string(),
-            Some(_) => format!("{}:{}", self.bit_offset / 8, self.bit_offset % 8),
+        match (self.bit_offset, self.bitfield_size) {
+            (None, _) => "?".into(),
+            (Some(offset), None) => (offset / 8).to_string(),
+            (Some(offset), Some(_)) => format!("{}:{}", offset / 8, offset % 8),
         }
     }
 

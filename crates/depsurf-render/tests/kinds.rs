@@ -38,6 +38,10 @@ fn kernel(id: &str, grown: bool) -> Kernel {
         "trace_event_raw_sched_switch",
         &[("ent", "struct trace_entry"), ("prev_pid", "int"), ("__data", "char[0]")],
     );
+    let trace_enter = [("ent", "struct trace_entry"), ("nr", "int"), ("args", "unsigned long[]")];
+    types.structure("syscall_trace_enter", &trace_enter);
+    let user_mask = if grown { "user_mask" } else { "syscall_nr" };
+    types.structure("syscall_metadata", &[("name", "const char *"), (user_mask, "int")]);
     let raw = if grown {
         "void (void *, bool, struct task_struct *, unsigned int) *"
     } else {
@@ -141,7 +145,7 @@ fn page<'a>(surfaces: &'a [Surface], kind: Kind, name: &'a str) -> Page<'a> {
 }
 
 /// One thing of each kind.
-const THINGS: [(Kind, &str); 13] = [
+const THINGS: [(Kind, &str); 14] = [
     (Kind::Struct, "task_struct"),
     (Kind::Union, "sigval"),
     (Kind::Enum, "pid_type"),
@@ -150,6 +154,7 @@ const THINGS: [(Kind, &str); 13] = [
     (Kind::Field, "task_struct::in_iowait"),
     (Kind::Tracepoint, "sched_switch"),
     (Kind::Tracepoint, "pelt_cfs_tp"),
+    (Kind::Tracepoint, "syscalls:sys_enter_openat"),
     (Kind::Lsm, "file_open"),
     (Kind::Lsm, "getselfattr"),
     (Kind::Kfunc, "bpf_task_acquire"),
@@ -244,8 +249,35 @@ fn what_is_not_there_is_told_apart() {
         status(Kind::Lsm, "no_such"),
         status(Kind::Config, "NO_SUCH"),
         status(Kind::Syscall, "no_such"),
+        status(Kind::Tracepoint, "irq:sched_switch"),
+        status(Kind::Tracepoint, "sched/sched_switch"),
+        status(Kind::Tracepoint, "sys_enter_no_such"),
     ];
     insta::assert_snapshot!(lines.join("\n--\n"));
+}
+
+/// Without metadata it is the configuration that tells whether there are events of system calls.
+#[test]
+fn events_of_system_calls_are_unknown_without_metadata() {
+    let status = |change: &dyn Fn(&mut Kernel)| {
+        let mut kernel = Kernel::new("6.1.176-50-cloud-amd64");
+        kernel.unknown(Fact::SyscallMetadata, "the test hides it");
+        change(&mut kernel);
+        let surfaces = [kernel.build()];
+        terminal::page(&page(&surfaces, Kind::Tracepoint, "sys_enter_read"), &Look::default())
+    };
+    let unknown = status(&|kernel| {
+        kernel.config("CONFIG_FTRACE_SYSCALLS", "y");
+    });
+    assert!(unknown.contains("unknown: system call metadata could not be read"), "{unknown}");
+    let unknown = status(&|kernel| {
+        kernel.unknown(Fact::Config, "the test hides it");
+    });
+    assert!(unknown.contains("unknown: system call metadata could not be read"), "{unknown}");
+    let absent = status(&|kernel| {
+        kernel.config("CONFIG_FTRACE_SYSCALLS", "n");
+    });
+    assert!(absent.contains("absent: the kernel was built without CONFIG_FTRACE_SYSCALLS"), "{absent}");
 }
 
 #[test]
@@ -259,6 +291,7 @@ fn near_names_are_suggested() {
     assert_eq!(near(Kind::Field, "task_struct::vruntme"), ["task_struct::se.vruntime"]);
     assert_eq!(near(Kind::Field, "task_strut::comm"), ["task_struct::comm"]);
     assert_eq!(near(Kind::Tracepoint, "sched:sched_switch"), ["sched_switch"]);
+    assert_eq!(near(Kind::Tracepoint, "sys_entr_openat")[0], "sys_enter_openat");
     assert_eq!(near(Kind::Lsm, "security_file_open"), ["file_open"]);
     assert_eq!(near(Kind::Syscall, "__x64_sys_openat"), ["openat"]);
     assert_eq!(near(Kind::Config, "CONFIG_BPF_LMS"), ["CONFIG_BPF_LSM"]);

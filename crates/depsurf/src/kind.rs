@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::surface::Fact;
+use crate::surface::syscall::EVENT_SYSTEM;
+use crate::surface::tracepoint::{self, Tracepoint};
+use crate::surface::types::TypeKind;
+use crate::surface::{Fact, Surface, field};
 
 /// What a name names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -83,13 +86,68 @@ impl Kind {
     pub fn facts(self) -> &'static [Fact] {
         match self {
             Self::Function => &[Fact::Functions],
-            Self::Struct | Self::Union | Self::Enum | Self::Field => &[Fact::Types],
-            Self::Tracepoint => &[Fact::Tracepoints, Fact::RawTracepoints],
+            Self::Struct => &[Fact::Types, Fact::Structs],
+            Self::Union => &[Fact::Types, Fact::Unions],
+            Self::Enum => &[Fact::Types, Fact::Enums],
+            Self::Field => &[Fact::Types, Fact::Structs, Fact::Unions],
+            Self::Tracepoint => &[Fact::Tracepoints],
             Self::Lsm => &[Fact::LsmHooks],
             Self::Kfunc => &[Fact::Kfuncs],
-            Self::Syscall => &[Fact::Syscalls, Fact::CompatSyscalls],
+            Self::Syscall => &[Fact::Syscalls],
             Self::Config => &[Fact::Config],
         }
+    }
+
+    /// A second place where a name of this kind may be: where that was not read, a name can be called absent from
+    /// the first place, in these words, and no more.
+    #[must_use]
+    pub fn second_place(self) -> Option<(Fact, &'static str)> {
+        match self {
+            Self::Tracepoint => Some((Fact::RawTracepoints, "no event of this name")),
+            Self::Syscall => Some((Fact::CompatSyscalls, "not in the native table")),
+            _ => None,
+        }
+    }
+}
+
+impl Surface {
+    /// Whether it has something of a kind under a name.
+    #[must_use]
+    pub fn has(&self, kind: Kind, name: &str) -> bool {
+        let has_type =
+            |kinds: &[TypeKind]| self.types().with_name(name).any(|found| kinds.contains(&found.kind()));
+        match kind {
+            Kind::Function => self.function(name).is_some(),
+            Kind::Struct => has_type(&[TypeKind::Struct]),
+            Kind::Union => has_type(&[TypeKind::Union]),
+            Kind::Enum => has_type(&[TypeKind::Enum, TypeKind::Enum64]),
+            Kind::Field => field::named(self, name).next().is_some(),
+            Kind::Tracepoint => self.has_tracepoint(name),
+            Kind::Lsm => self.lsm_hook(name).is_some(),
+            Kind::Kfunc => self.kfunc(name).is_some(),
+            Kind::Syscall => self.syscalls().any(|syscall| syscall.name() == name),
+            Kind::Config => self.config(name).is_some(),
+        }
+    }
+
+    /// Why it is not known which names of a kind there are; `None` where it is known.
+    #[must_use]
+    pub fn unread(&self, kind: Kind) -> Option<(Fact, &str)> {
+        self.first_unread(kind.facts())
+    }
+
+    /// The first of some facts that was not read, and why; `None` where all were.
+    #[must_use]
+    pub fn first_unread(&self, facts: &[Fact]) -> Option<(Fact, &str)> {
+        facts.iter().find_map(|&fact| Some((fact, self.meta().unknown_because(fact)?)))
+    }
+
+    /// Whether it has a tracepoint `NAME` or `SYSTEM:NAME`, events of system calls included.
+    fn has_tracepoint(&self, name: &str) -> bool {
+        let (system, name) = tracepoint::split(name);
+        let mut listed = self.tracepoints_named(name).map(Tracepoint::system);
+        listed.any(|found| system.is_none() || found == system)
+            || system.is_none_or(|system| system == EVENT_SYSTEM) && self.syscall_event(name).is_some()
     }
 }
 

@@ -5,6 +5,7 @@
 //! The library never prints, never exits and never reads the environment.
 
 pub mod btf;
+pub mod diff;
 pub mod dwarf;
 pub mod error;
 pub mod extract;
@@ -13,8 +14,11 @@ pub mod image;
 pub mod interop;
 pub mod kernel;
 pub mod kind;
+pub mod names;
 pub mod note;
 pub mod progress;
+pub mod search;
+pub mod select;
 pub mod source;
 pub mod store;
 pub mod surface;

@@ -42,6 +42,10 @@ pub enum Target {
     Package,
     /// Surface files and packed surfaces
     Store,
+    /// Files of DepSurf's dataset, down to a surface and back
+    Import,
+    /// The index of names
+    Names,
 }
 
 impl Target {
@@ -52,7 +56,7 @@ impl Target {
     /// Longest input in bytes. Lists of patches are short, so this leaves room for whole files.
     fn longest(self) -> usize {
         match self {
-            Self::Image | Self::Package | Self::Store => 64 << 10,
+            Self::Image | Self::Package | Self::Store | Self::Import | Self::Names => 64 << 10,
             Self::Dwarf | Self::Btf => 4 << 10,
         }
     }

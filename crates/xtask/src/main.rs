@@ -4,9 +4,11 @@
 mod bench;
 mod cargo;
 mod ci;
+mod dataset;
 mod duckdb;
 mod fuzz;
 mod house;
+mod kernels;
 mod lint;
 mod oracle;
 mod packages;
@@ -40,6 +42,8 @@ enum Verb {
     Packages,
     /// Build the starter dataset from Debian's packages
     Starter,
+    /// Make a dataset of eight Debian kernels: four versions, three architectures, three flavours
+    Dataset(dataset::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Weigh { command } => bench::weigh(&command),
         Verb::Packages => packages::run(),
         Verb::Starter => starter::run(),
+        Verb::Dataset(args) => dataset::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };

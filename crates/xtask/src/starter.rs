@@ -5,15 +5,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
-use depsurf::progress::Silent;
+use anyhow::{Context, Result, ensure};
 use depsurf::store::{PACKED_EXTENSION, pack};
-use depsurf::surface::Surface;
-use depsurf::{extract, source};
 
+use crate::kernels;
 use crate::packages::{self, Line};
 
 /// Bytes that all packed surfaces together may have.
@@ -51,30 +48,8 @@ pub fn run() -> Result<()> {
 
 /// Name and packed surface of a line's kernel.
 fn build(line: &Line) -> Result<(String, Vec<u8>)> {
-    let package = packages::debug_package(line)?;
-    let mut kernel = source::open(&package, &source::Options::default(), &Silent)?;
-    if kernel.config.is_none() {
-        kernel.config = Some(config(line, &kernel, &package)?);
-    }
-    let extracted = extract::surface(&kernel, &extract::Options::default(), &Silent)?;
-    let surface = Surface::from_bytes(extracted.bytes)?;
+    let surface = kernels::surface(line)?;
     Ok((surface.kernel().to_string(), pack::pack(&surface)?))
-}
-
-/// The kernel's configuration, from the first of its other packages that has it.
-fn config(line: &Line, kernel: &source::Kernel, debug_package: &Path) -> Result<source::Config> {
-    let version = kernel.origin.package.as_ref().map_or("", |package| package.version.as_str());
-    let mut tried = Vec::new();
-    for name in &kernel.config_packages {
-        let found = packages::package(line, name, version)
-            .map_err(anyhow::Error::from)
-            .and_then(|path: PathBuf| Ok(source::read_config(&path)?));
-        match found {
-            Ok(config) => return Ok(config),
-            Err(error) => tried.push(format!("{name}: {error:#}")),
-        }
-    }
-    bail!("no configuration for `{}`: {}", debug_package.display(), tried.join("; "))
 }
 
 /// The source of the table.

@@ -34,6 +34,20 @@ impl Home {
         home
     }
 
+    /// A home whose default dataset has the given kernels, each of a distribution.
+    pub fn with_kernels(kernels: &[(&str, &str)]) -> Self {
+        let home = Self::new();
+        let dataset = Dataset::create(home.dataset()).unwrap();
+        for (name, distribution) in kernels {
+            let surface = surface_with(name, |meta| {
+                meta.distribution = Some((*distribution).to_owned());
+                meta.uname = None;
+            });
+            dataset.add(&surface).unwrap();
+        }
+        home
+    }
+
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -91,7 +105,12 @@ impl Ran {
 
 /// A surface with a few facts in it.
 pub fn surface(name: &str) -> Surface {
-    let mut parts = Parts::new(Meta {
+    surface_with(name, |_| {})
+}
+
+/// The same, with another identity.
+pub fn surface_with(name: &str, change: impl FnOnce(&mut Meta)) -> Surface {
+    let mut meta = Meta {
         kernel: name.parse().unwrap(),
         uname: Some("6.1.0-50-cloud-amd64".into()),
         banner: None,
@@ -103,12 +122,15 @@ pub fn surface(name: &str) -> Surface {
         address_size: 8,
         base_address: 0,
         btf_types: 1,
+        imported: None,
         evidence: [
             (Fact::Functions, Evidence::known(".debug_info")),
             (Fact::Config, Evidence::unknown("no config was given")),
         ]
         .into(),
-    });
+    };
+    change(&mut meta);
+    let mut parts = Parts::new(meta);
     for name in ["vfs_read", "vfs_write"] {
         let name = parts.strings.intern(name.as_bytes());
         parts.functions.push(record::Function {

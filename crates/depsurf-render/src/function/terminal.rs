@@ -8,6 +8,8 @@ use depsurf::surface::function::Inline;
 use depsurf::surface::record;
 use depsurf::surface::verdict::Issue;
 
+use foldhash::fast::RandomState;
+
 use super::{CallerFacts, CopyFacts, Facts, InstanceFacts, SymbolFacts};
 use crate::look::Tone;
 use crate::rows::{Rows, Shelf};
@@ -48,8 +50,7 @@ pub(crate) fn terminal(present: &Present<'_, '_>, shelf: &mut Shelf<'_>) {
     shelf.section("Symbols", "", &symbol_rows(present), &among);
     shelf.section("Where", "", &place_rows(present, shelf), &[]);
     edges("Inlined into", "copy", "copies", present, &among, shelf, |instance| {
-        let site = |copy: &CopyFacts<'_>| copy.call_file.map(|file| (file.to_owned(), copy.call_line));
-        instance.inlined_into.iter().map(|copy| (copy.caller, site(copy))).collect()
+        instance.inlined_into.iter().map(|copy| (copy.caller, copy.site())).collect()
     });
     edges("Called by", "call", "calls", present, &among, shelf, |instance| {
         instance.called_by.iter().map(|caller| (*caller, None)).collect()
@@ -173,8 +174,11 @@ fn copies(instances: &[InstanceFacts<'_>]) -> Option<String> {
     let (file, line) = instances.first().and_then(declaration)?;
     let one = instances.iter().all(|other| other.decl_file == Some(&file) && other.decl_line == Some(line));
     let with_code = instances.iter().filter(|instance| instance.address.is_some()).count();
+    let unknown = instances.iter().any(|instance| instance.has_code.is_none());
     let code = match with_code {
+        0 if unknown => "addresses unknown".into(),
         0 => "no code of its own".into(),
+        count if unknown => format!("code of its own in {count} at least"),
         count => format!("code of its own in {count}"),
     };
     (one && instances.len() > INSTANCES_SHOWN)
@@ -184,7 +188,9 @@ fn copies(instances: &[InstanceFacts<'_>]) -> Option<String> {
 /// An instance in a line: address, size, linkage, declaration.
 fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
     let code = match instance.address {
-        None if instance.inline == Inline::NotSeen => format!("{:<29}", "address unknown"),
+        None if instance.inline == Inline::NotSeen || instance.has_code.is_none() => {
+            format!("{:<29}", "address unknown")
+        }
         None => format!("{:<29}", "no code of its own"),
         Some(address) => {
             // Not always its first byte: on arm64 DWARF counts from behind the nops of the ftrace site.
@@ -213,16 +219,38 @@ const CALLERS_SHOWN: usize = 8;
 const SITES_SHOWN: usize = 4;
 
 /// Where the source calls: file and line.
-type Site = Option<(String, Option<u32>)>;
+type Site<'a> = (&'a str, Option<u32>);
 
 /// A caller on the kernels of a page: the number of sites and the lines of the last kernel that has it.
-#[derive(Default)]
-struct Edge {
+struct Edge<'a> {
+    caller: CallerFacts<'a>,
     kernels: Vec<usize>,
     fewest: usize,
     most: usize,
-    sites: Vec<(String, Option<u32>)>,
+    sites: Vec<Site<'a>>,
     sites_differ: bool,
+    /// Of the kernel that is being read.
+    here: Here<'a>,
+}
+
+/// Sites of one caller on one kernel.
+#[derive(Default)]
+struct Here<'a> {
+    count: usize,
+    sites: Vec<Site<'a>>,
+}
+
+/// All callers, in the order of first mention, and the place of each among them.
+#[derive(Default)]
+struct Edges<'a> {
+    order: Vec<Edge<'a>>,
+    places: HashMap<CallerFacts<'a>, usize, RandomState>,
+}
+
+impl<'a> CopyFacts<'a> {
+    fn site(&self) -> Option<Site<'a>> {
+        Some((self.call_file?, self.call_line))
+    }
 }
 
 /// The calls to all instances of the function, or its inlined copies, folded by calling function.
@@ -233,38 +261,28 @@ fn edges<'a>(
     present: &Present<'_, 'a>,
     among: &[usize],
     shelf: &mut Shelf<'_>,
-    of: impl Fn(&InstanceFacts<'a>) -> Vec<(CallerFacts<'a>, Site)>,
+    of: impl Fn(&InstanceFacts<'a>) -> Vec<(CallerFacts<'a>, Option<Site<'a>>)>,
 ) {
-    let mut order: Vec<CallerFacts<'a>> = Vec::new();
-    let mut edges: HashMap<CallerFacts<'a>, Edge> = HashMap::new();
+    let mut edges = Edges::default();
     let (mut sites_span, mut callers_span) = (Span::default(), Span::default());
     for (kernel, facts) in present {
-        let mut here: HashMap<CallerFacts<'a>, Vec<Site>> = HashMap::new();
         // Copies and calls in the function itself say nothing about who uses it.
         let from_others = |instance: &'_ InstanceFacts<'a>| {
             let itself = CallerFacts { file: instance.file, name: facts.name };
             of(instance).into_iter().filter(move |(caller, _)| *caller != itself)
         };
-        for (caller, site) in facts.instances.iter().flat_map(from_others) {
-            if !edges.contains_key(&caller) && !here.contains_key(&caller) {
-                order.push(caller);
-            }
-            here.entry(caller).or_default().push(site);
-        }
-        sites_span.add(here.values().map(Vec::len).sum());
-        callers_span.add(here.len());
-        for (caller, sites) in here {
-            edges.entry(caller).or_default().add(*kernel, sites);
-        }
+        let (sites, callers) = edges.add(*kernel, facts.instances.iter().flat_map(from_others));
+        sites_span.add(sites);
+        callers_span.add(callers);
     }
+    let order = edges.order;
     if order.is_empty() {
         return;
     }
     let shown = if shelf.look().verbose { order.len() } else { CALLERS_SHOWN };
     let mut rows = Rows::default();
-    for caller in order.iter().take(shown) {
-        let edge = &edges[caller];
-        let text = format!("{caller}{}", edge.words(among, shelf));
+    for edge in order.iter().take(shown) {
+        let text = format!("{}{}", edge.caller, edge.words(among, shelf));
         edge.kernels.iter().for_each(|kernel| rows.add(*kernel, "", &text, Tone::Plain));
     }
     let words = |span: &Span, one: &str, many: &str| {
@@ -278,16 +296,69 @@ fn edges<'a>(
     }
 }
 
-impl Edge {
-    fn add(&mut self, kernel: usize, sites: Vec<Site>) {
-        let count = sites.len();
-        let mut lines: Vec<(String, Option<u32>)> = sites.into_iter().flatten().collect();
-        lines.dedup();
-        self.sites_differ |= !self.kernels.is_empty() && self.sites != lines;
-        self.fewest = if self.kernels.is_empty() { count } else { self.fewest.min(count) };
+impl<'a> Edges<'a> {
+    /// Adds the sites of a kernel; gives how many there are, and in how many callers.
+    fn add(
+        &mut self,
+        kernel: usize,
+        sites: impl Iterator<Item = (CallerFacts<'a>, Option<Site<'a>>)>,
+    ) -> (usize, usize) {
+        let mut touched: Vec<usize> = Vec::new();
+        let mut total = 0;
+        let mut last: Option<(CallerFacts<'a>, usize)> = None;
+        for (caller, site) in sites {
+            // Sites in one function stand together.
+            let place = match last {
+                Some((known, place)) if known == caller => place,
+                _ => self.place(caller),
+            };
+            last = Some((caller, place));
+            let here = &mut self.order[place].here;
+            if here.count == 0 {
+                touched.push(place);
+            }
+            here.count += 1;
+            here.sites.extend(site);
+            total += 1;
+        }
+        for place in &touched {
+            self.order[*place].close(kernel);
+        }
+        (total, touched.len())
+    }
+
+    fn place(&mut self, caller: CallerFacts<'a>) -> usize {
+        let new = self.order.len();
+        let place = *self.places.entry(caller).or_insert(new);
+        if place == new {
+            self.order.push(Edge::new(caller));
+        }
+        place
+    }
+}
+
+impl<'a> Edge<'a> {
+    fn new(caller: CallerFacts<'a>) -> Self {
+        Self {
+            caller,
+            kernels: Vec::new(),
+            fewest: usize::MAX,
+            most: 0,
+            sites: Vec::new(),
+            sites_differ: false,
+            here: Here::default(),
+        }
+    }
+
+    /// Takes what was found on a kernel.
+    fn close(&mut self, kernel: usize) {
+        let Here { count, mut sites } = std::mem::take(&mut self.here);
+        sites.dedup();
+        self.sites_differ |= !self.kernels.is_empty() && self.sites != sites;
+        self.fewest = self.fewest.min(count);
         self.most = self.most.max(count);
         self.kernels.push(kernel);
-        self.sites = lines;
+        self.sites = sites;
     }
 
     /// How often and where: ` ×2 at fs/read_write.c:613, 619`.
@@ -301,7 +372,7 @@ impl Edge {
             let mut last_file = "";
             for (file, line) in self.sites.iter().take(SITES_SHOWN) {
                 let line = line.map_or_else(|| "?".into(), |line| line.to_string());
-                places.push(if file == last_file { line } else { format!("{file}:{line}") });
+                places.push(if *file == last_file { line } else { format!("{file}:{line}") });
                 last_file = file;
             }
             let more = if self.sites.len() > SITES_SHOWN { ", ..." } else { "" };

@@ -85,6 +85,7 @@ impl Kernel {
             address_size: 8,
             base_address: 0xffff_ffff_8100_0000,
             btf_types: 1,
+            imported: None,
             evidence: FACTS.into_iter().map(|fact| (fact, Evidence::known("the test"))).collect(),
             kernel,
         };

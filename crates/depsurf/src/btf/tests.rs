@@ -61,7 +61,7 @@ fn dump(ty: Type<'_>) -> String {
         TypeKind::Struct | TypeKind::Union => {
             write!(text, " size={size} vlen={vlen}").unwrap();
             for member in ty.members() {
-                let (id, offset) = (member.type_id.0, member.bit_offset);
+                let (id, offset) = (member.type_id.0, member.bit_offset.expect("BTF tells"));
                 write!(text, "\n\t{} type_id={id} bits_offset={offset}", name(member.name)).unwrap();
                 if let Some(bits) = member.bitfield_size {
                     write!(text, " bitfield_size={bits}").unwrap();

@@ -1,25 +1,16 @@
 //! Which kernel an image is: from the banner (`linux_banner`), the ELF header, the build id and the compiler's mark.
 //!
-//! | banner says | version | release | flavour |
-//! |---|---|---|---|
-//! | `6.1.0-50-cloud-amd64 ... Debian 6.1.176-1` | 6.1.176 | 50 | cloud |
-//! | `6.12.107+deb13-amd64 ... Debian 6.12.107-1` | 6.12.107 | deb13 | generic |
-//! | `5.4.0-26-generic ... #30-Ubuntu` | 5.4.0 | 26 | generic |
-//! | `6.9.0-rc3-dirty ...` | 6.9.0 | rc3-dirty | generic |
-//!
-//! Only Debian and Ubuntu have a known way to write a flavour into `uname -r`. What anyone else puts behind the
-//! version is the release as a whole, and the flavour is `generic`. The architecture is always that of the ELF header.
+//! What a name tells is up to [`Uname`]. The banner adds Debian's stable update (`6.1.0-50-cloud-amd64 ... Debian
+//! 6.1.176-1` is 6.1.176) and the distribution; the architecture is always that of the ELF header. An image whose
+//! banner names no version is called what its package is called.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Machine};
-use crate::kernel::{KernelId, Version};
+use crate::kernel::{Distribution, KernelId, Uname, Version};
 use crate::surface::Meta;
 use crate::surface::meta::Package;
-
-/// The flavour of kernels that name none.
-const PLAIN: &str = "generic";
 
 /// Identity and provenance of an image. `evidence` is empty and `btf_types` 1: the readers of these fill them in.
 ///
@@ -28,6 +19,8 @@ const PLAIN: &str = "generic";
 pub fn read(image: &Image<'_>, package: Option<Package>, name: Option<&KernelId>) -> Result<Meta> {
     let machine = image.machine();
     let banner = Banner::parse(image.banner());
+    let named = banner.kernel(machine, package.as_ref());
+    let distribution = named.as_ref().ok().and_then(|named| named.distribution).or(banner.distribution());
     let kernel = match name {
         Some(name) if name.arch == machine.arch => name.clone(),
         Some(name) => {
@@ -36,7 +29,10 @@ pub fn read(image: &Image<'_>, package: Option<Package>, name: Option<&KernelId>
                 help: Some(format!("end the name in `-{}`", machine.arch)),
             });
         }
-        None => banner.kernel(machine)?,
+        None => {
+            let Uname { version, release, flavour, .. } = named?;
+            KernelId { version, release, flavour, arch: machine.arch }
+        }
     };
     let build_id = image.build_id().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
     Ok(Meta {
@@ -45,12 +41,13 @@ pub fn read(image: &Image<'_>, package: Option<Package>, name: Option<&KernelId>
         banner: Some(image.banner().to_owned()),
         build_id,
         compiler: image.comment().map(str::to_owned),
-        distribution: banner.distribution().map(str::to_owned),
+        distribution: distribution.map(|it| it.name().to_owned()),
         package,
         big_endian: image.is_big_endian(),
         address_size: image.address_size(),
         base_address: image.text_start().unwrap_or(0),
         btf_types: 1,
+        imported: None,
         evidence: BTreeMap::new(),
     })
 }
@@ -58,6 +55,8 @@ pub fn read(image: &Image<'_>, package: Option<Package>, name: Option<&KernelId>
 /// The parts of a banner, `Linux version UNAME (BUILDER) (COMPILER) #NUMBER ...`.
 struct Banner<'a> {
     uname: &'a str,
+    /// `user@host`.
+    builder: &'a str,
     /// From `#` on: build number, options, and what the distribution adds. The part before must not be searched:
     /// a compiler's version names the distribution that built the compiler.
     build: &'a str,
@@ -66,9 +65,10 @@ struct Banner<'a> {
 impl<'a> Banner<'a> {
     fn parse(banner: &'a str) -> Self {
         let rest = banner.strip_prefix("Linux version ").unwrap_or_default();
-        let uname = rest.split(' ').next().unwrap_or_default();
+        let (uname, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let builder = rest.strip_prefix('(').and_then(|rest| rest.split(')').next()).unwrap_or_default();
         let build = rest.rfind(") #").map_or("", |at| &rest[at + 2..]);
-        Self { uname, build }
+        Self { uname, builder, build }
     }
 
     /// The package version in `#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)`.
@@ -78,111 +78,51 @@ impl<'a> Banner<'a> {
         words.next()
     }
 
-    fn distribution(&self) -> Option<&'static str> {
+    fn distribution(&self) -> Option<Distribution> {
         let number = self.build.split(' ').next().unwrap_or_default();
         if self.debian_version().is_some() {
-            Some("debian")
+            Some(Distribution::Debian)
         } else if number.ends_with("-Ubuntu") || self.build.contains("(Ubuntu ") {
-            Some("ubuntu")
+            Some(Distribution::Ubuntu)
         } else {
-            None
+            Distribution::of_builder(self.builder)
         }
     }
 
-    /// The dataset's key.
-    fn kernel(&self, machine: &Machine) -> Result<KernelId> {
-        let unclear = |why: &str| Error::Usage {
-            what: format!("the image's name cannot be told from `{}`: {why}", self.uname),
-            help: Some(format!("give it with `--name VERSION-RELEASE-FLAVOUR-{}`", machine.arch)),
+    /// The image's name, from the banner, else from the package's name.
+    fn kernel(&self, machine: &Machine, package: Option<&Package>) -> Result<Uname> {
+        let parse = |name: &str| Uname::parse(name, self.distribution(), Some(machine.arch));
+        let of_package = || parse(package_uname(&package?.name)?).ok();
+        let mut named = match parse(self.uname) {
+            Ok(named) => named,
+            Err(why) => of_package().ok_or_else(|| Error::Usage {
+                what: format!("the image's name cannot be told from `{}`: {why}", self.uname),
+                help: Some(format!("give it with `--name VERSION-RELEASE-FLAVOUR-{}`", machine.arch)),
+            })?,
         };
-        let (version, suffix) =
-            split_version(self.uname).ok_or_else(|| unclear("it starts with no version"))?;
-        if !suffix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._+~".contains(&byte)) {
-            return Err(unclear("only letters, digits and -._+~ may occur"));
+        if named.distribution == Some(Distribution::Debian) {
+            let version = self.debian_version().or(package.map(|package| package.version.as_str()));
+            let stable = version.and_then(|version| debian_stable(version, named.version));
+            named.version = stable.unwrap_or(named.version);
         }
-        // `6.12.107+deb13`: what a plus sign adds is a release, whatever it looks like. A lone one is kept:
-        // it marks a tree that was changed after the tag.
-        let added = suffix.len() > 1 && suffix.starts_with('+');
-        let suffix = if added { &suffix[1..] } else { suffix.trim_start_matches(['-', '.', '~']) };
-        let parts: Vec<&str> = suffix.split('-').filter(|part| !part.is_empty()).collect();
-        let (release, flavour) = match self.distribution() {
-            Some("debian") => debian(&parts, usize::from(added), machine),
-            Some("ubuntu") => ubuntu(&parts),
-            _ => (other(&parts, machine), String::new()),
-        };
-        Ok(KernelId {
-            version: self.debian_version().and_then(|text| debian_stable(text, version)).unwrap_or(version),
-            release,
-            flavour: if flavour.is_empty() { PLAIN.to_owned() } else { flavour },
-            arch: machine.arch,
-        })
+        Ok(named)
     }
 }
 
-/// `6.1.0` and `-50-cloud-amd64`: two or three numbers, then the rest.
-fn split_version(text: &str) -> Option<(Version, &str)> {
-    let (mut start, mut end) = (0, 0);
-    for _ in 0..3 {
-        let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 {
-            break;
-        }
-        end = start + digits;
-        if text.as_bytes().get(end) != Some(&b'.') {
-            break;
-        }
-        start = end + 1;
-    }
-    Some((text[..end].parse().ok()?, &text[end..]))
+/// What `uname -r` says in the kernel of a package: `6.1.0-50-cloud-amd64` for
+/// `linux-image-6.1.0-50-cloud-amd64-dbg`, `linux-image-unsigned-5.4.0-26-generic-dbgsym`.
+fn package_uname(package: &str) -> Option<&str> {
+    let name = package.strip_prefix("linux-image-")?;
+    let name = name.strip_prefix("unsigned-").unwrap_or(name);
+    Some(["-dbgsym", "-dbg", "-unsigned"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
 }
 
 /// The stable update in a Debian package version: `6.1.176` in `6.1.176-1`, where `uname -r` says 6.1.0.
 /// `None` when that is not of the same series, which a rebuilt package may well be.
 fn debian_stable(package: &str, series: Version) -> Option<Version> {
     let upstream = package.rsplit_once(':').map_or(package, |(_, after_epoch)| after_epoch);
-    let (version, _) = split_version(upstream)?;
+    let (version, _) = Version::split(upstream)?;
     ((version.major, version.minor) == (series.major, series.minor)).then_some(version)
-}
-
-/// Debian: the ABI number or `deb13`, then the flavour, which for plain kernels is the architecture
-/// (`amd64`, `686-pae`, `armmp`) and for others has it in it (`cloud-amd64`, `rt-686-pae`, `arm64-16k`).
-/// At least `first` parts are the release.
-fn debian(parts: &[&str], first: usize, machine: &Machine) -> (String, String) {
-    let is_release = |part: &str| {
-        let number = part.bytes().all(|byte| byte.is_ascii_digit()) && !machine.uname_words.contains(&part);
-        number || part.contains('.') || part.starts_with("rc") || part.starts_with("deb")
-    };
-    let release = parts.iter().take_while(|part| is_release(part)).count().max(first).min(parts.len());
-    let flavour: Vec<&str> =
-        parts[release..].iter().copied().filter(|part| !machine.uname_words.contains(part)).collect();
-    (parts[..release].join("-"), join_flavour(&flavour))
-}
-
-/// Ubuntu: the ABI number, then the flavour, without the architecture.
-fn ubuntu(parts: &[&str]) -> (String, String) {
-    match parts {
-        [abi, flavour @ ..] if abi.starts_with(|first: char| first.is_ascii_digit()) => {
-            ((*abi).to_owned(), join_flavour(flavour))
-        }
-        _ => (String::new(), join_flavour(parts)),
-    }
-}
-
-/// A flavour is one word of a kernel's name, so its own hyphens become underscores: `lowlatency_64k`.
-fn join_flavour(parts: &[&str]) -> String {
-    parts.join("_")
-}
-
-/// Everybody else: all is release, but the architecture at the end (`301.fc41.x86_64`) is left out.
-fn other(parts: &[&str], machine: &Machine) -> String {
-    let mut release = parts.join("-");
-    for word in machine.uname_words {
-        if let Some(rest) = release.strip_suffix(word) {
-            release.truncate(rest.trim_end_matches(['.', '-']).len());
-            break;
-        }
-    }
-    release
 }
 
 #[cfg(test)]
@@ -343,14 +283,42 @@ mod tests {
                 "#1 SMP PREEMPT_DYNAMIC Sun Oct 20",
                 amd64,
                 "6.11.4-301.fc41-generic-amd64",
-                None,
+                Some("fedora"),
             ),
             (
                 "6.11.4-301.fc41.aarch64",
                 "#1 SMP PREEMPT_DYNAMIC Sun Oct 20",
                 arm64,
                 "6.11.4-301.fc41-generic-arm64",
-                None,
+                Some("fedora"),
+            ),
+            (
+                "5.14.0-427.13.1.el9_4.aarch64+64k",
+                "#1 SMP PREEMPT_DYNAMIC Wed Apr 10",
+                arm64,
+                "5.14.0-427.13.1.el9_4-64k-arm64",
+                Some("rhel"),
+            ),
+            (
+                "6.4.0-150600.21-default",
+                "#1 SMP PREEMPT_DYNAMIC Thu May 16",
+                amd64,
+                "6.4.0-150600.21-default-amd64",
+                Some("suse"),
+            ),
+            (
+                "6.1.79-99.167.amzn2023.x86_64",
+                "#1 SMP PREEMPT_DYNAMIC Tue Mar 12",
+                amd64,
+                "6.1.79-99.167.amzn2023-generic-amd64",
+                Some("amazon"),
+            ),
+            (
+                "5.15.153.1-microsoft-standard-WSL2",
+                "#1 SMP Fri Mar 29",
+                amd64,
+                "5.15.153.1-microsoft-standard-WSL2-amd64",
+                Some("wsl"),
             ),
         ] {
             let banner = format!("Linux version {uname} {BUILD} {build}");
@@ -381,6 +349,40 @@ mod tests {
             assert_eq!(help, "give it with `--name VERSION-RELEASE-FLAVOUR-amd64`");
             let named = meta(&banner, ElfMachine::X86_64, Some("6.1.0-1-mine-amd64")).unwrap();
             assert_eq!(named.kernel.to_string(), "6.1.0-1-mine-amd64");
+        }
+    }
+
+    #[test]
+    fn the_builder_and_the_package_help_out() {
+        let banner = "Linux version 6.6.22-1-lts (linux-lts@archlinux) (gcc (GCC) 13.2.1) #1 SMP";
+        let found = meta(banner, ElfMachine::X86_64, None).unwrap();
+        assert_eq!(
+            (found.kernel.to_string().as_str(), found.distribution.as_deref()),
+            ("6.6.22-1-lts-amd64", Some("archlinux"))
+        );
+
+        let package = |name: &str, version: &str| Package { name: name.into(), version: version.into() };
+        for (banner, package, expected) in [
+            (
+                "Linux version next-1 (a@b) (gcc) #1",
+                package("linux-image-6.1.0-50-cloud-amd64-dbg", "6.1.176-1"),
+                "6.1.176-50-cloud-amd64",
+            ),
+            (
+                "Linux version (a@b) (gcc) #1",
+                package("linux-image-unsigned-5.4.0-26-generic-dbgsym", "5.4.0-26.30"),
+                "5.4.0-26-generic-amd64",
+            ),
+            // Rebuilt without the distribution's mark in the banner.
+            (
+                "Linux version 6.1.0-50-amd64 (a@b) (gcc) #1 SMP",
+                package("linux-image-6.1.0-50-amd64-dbg", "6.1.176-1+mine1"),
+                "6.1.176-50-generic-amd64",
+            ),
+        ] {
+            let bytes = kernel_image(banner, ElfMachine::X86_64);
+            let found = read(&Image::parse(&bytes).unwrap(), Some(package), None).unwrap();
+            assert_eq!(found.kernel.to_string(), expected, "{banner}");
         }
     }
 

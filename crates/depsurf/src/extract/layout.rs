@@ -83,10 +83,11 @@ impl<'t> Layout<'t> {
             Some(bits) => bits.into(),
             None => field.ty.byte_size(image.address_size()).unwrap_or(0).saturating_mul(8),
         };
-        if bits == 0 || bits > 64 || field.bit_offset + bits > self.size * 8 {
-            return Err(error(&format!("member `{member}` is no number")));
+        let is_inside = |offset: &u64| bits != 0 && bits <= 64 && offset + bits <= self.size * 8;
+        match field.bit_offset.filter(is_inside) {
+            Some(bit_offset) => Ok(Place { bit_offset, bits }),
+            None => Err(error(&format!("member `{member}` is no number"))),
         }
-        Ok(Place { bit_offset: field.bit_offset, bits })
     }
 }
 

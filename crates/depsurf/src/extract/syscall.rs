@@ -12,6 +12,7 @@ use crate::note::Notes;
 use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{self, SYSCALL_HAS_ARGS, SYSCALL_UNIMPLEMENTED};
+use crate::surface::syscall::metadata_name;
 use crate::surface::types::Types;
 
 use super::dispatch;
@@ -221,8 +222,10 @@ fn read_metadata(
 impl Syscalls {
     /// Moves the system calls into the surface.
     pub fn store(self, parts: &mut Parts) {
+        let arch = parts.meta.kernel.arch;
         for syscall in self.list {
-            let args = self.args.get(&syscall.name).filter(|_| syscall.is_native && !syscall.unimplemented);
+            let args = self.args.get(metadata_name(arch, &syscall.name));
+            let args = args.filter(|_| syscall.is_native && !syscall.unimplemented);
             let mut flags = if syscall.unimplemented { SYSCALL_UNIMPLEMENTED } else { 0 };
             if args.is_some() {
                 flags |= SYSCALL_HAS_ARGS;

@@ -13,6 +13,7 @@ use crate::surface::build::Parts;
 use crate::surface::meta::Fact;
 use crate::surface::record::{self, SET_8, SET_KFUNCS};
 use crate::surface::strings::Strings;
+use crate::surface::syscall::SyscallEvent;
 use crate::surface::types::TypeId;
 
 const KERNELS: [(Machine, Target); 5] = [
@@ -177,6 +178,62 @@ fn system_calls_have_numbers_names_and_arguments() {
             assert!(surface.meta().knows(Fact::CompatSyscalls), "there is none");
         }
     }
+}
+
+/// What `events/syscalls/*/format` shows; no list of the image has these events.
+#[test]
+fn system_calls_have_trace_events() {
+    for (kernel, what) in samples() {
+        let (surface, _) = surface_of(&kernel.build().bytes());
+        assert_eq!(surface.has_syscall_events(), Some(true));
+        let names: Vec<_> = surface.syscall_events().iter().map(|event| event.name()).collect();
+        assert_eq!(
+            names,
+            ["sys_enter_openat", "sys_enter_read", "sys_exit_openat", "sys_exit_read"],
+            "{what}"
+        );
+        assert!(surface.tracepoints().all(|found| !found.name().starts_with("sys_")));
+        let word = u64::from(surface.meta().address_size);
+        let event = surface.syscall_event("sys_enter_openat").unwrap();
+        let fields = |event: SyscallEvent<'_>| -> Vec<_> {
+            let fields = event.fields().unwrap();
+            fields.iter().map(|it| (format!("{} {}", it.type_name, it.name), it.offset, it.size)).collect()
+        };
+        // `args` of 64-bit words begins behind 8 + 4 bytes of header, aligned.
+        let args = if word == 8 { 16 } else { 12 };
+        let head = [("struct trace_entry ent".to_owned(), 0, 8), ("int __syscall_nr".to_owned(), 8, 4)];
+        let want =
+            [("int dfd".to_owned(), args, word), ("const char * filename".to_owned(), args + word, word)];
+        assert_eq!(fields(event), [head.as_slice(), &want].concat(), "{what}");
+        let format = format!(
+            "\"dfd: 0x%0{word}lx, filename: 0x%0{word}lx\", ((unsigned long)(REC->dfd)), \
+             ((unsigned long)(REC->filename))"
+        );
+        assert_eq!((event.class(), event.format()), ("syscall_enter", Some(format)));
+        assert_eq!(event.record().map(|found| found.name()), Some("syscall_trace_enter"));
+        let event = surface.syscall_event("sys_exit_read").unwrap();
+        let want = [("long ret".to_owned(), args, word)];
+        assert_eq!(fields(event), [head.as_slice(), &want].concat(), "{what}");
+        assert_eq!((event.class(), event.format()), ("syscall_exit", Some("\"0x%lx\", REC->ret".to_owned())));
+        for other in ["sys_enter", "sys_enter_", "sys_enter_ni_syscall", "openat", "sched_switch"] {
+            assert!(surface.syscall_event(other).is_none(), "{other}");
+        }
+    }
+}
+
+/// The kernel looks up metadata for the entries of its native table only, but for MIPS.
+#[test]
+fn calls_of_other_tables_have_no_trace_events() {
+    let events = |machine, target, abi: &str| {
+        let (mut parts, _) = parts_of(&Kernel::sample(machine, target).build().bytes());
+        let abi = parts.strings.intern(abi.as_bytes()).0;
+        parts.syscalls.iter_mut().find(|call| call.number.get() % 1000 == 3).unwrap().abi = abi.into();
+        let surface = Surface::from_bytes(parts.encode()).unwrap();
+        surface.syscall_events().iter().map(|event| event.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(events(Machine::X86_64, Target::LE64, "ia32"), ["sys_enter_read", "sys_exit_read"]);
+    assert_eq!(events(Machine::AARCH64, Target::LE64, "compat"), ["sys_enter_read", "sys_exit_read"]);
+    assert_eq!(events(Machine::MIPS, Target::LE64, "n32").len(), 4);
 }
 
 #[test]

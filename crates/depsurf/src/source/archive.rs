@@ -15,6 +15,11 @@ pub const GZIP: &[u8] = &[0x1f, 0x8b];
 const LARGEST_BLOCK: u64 = 256 << 20;
 /// Archives with larger contents are refused. The largest kernel packages have 10 GiB.
 const LARGEST: u64 = 64 << 30;
+/// How much larger than its compressed form an archive may be. Debug packages shrink four- to tenfold; zeros shrink
+/// seven thousandfold in xz, and more in zstd.
+const MOST_RATIO: u64 = 100;
+/// What an archive may hold whatever its compressed size.
+const ALWAYS_ALLOWED: u64 = 256 << 20;
 
 /// A compressed byte sequence with a position in it.
 pub enum Archive<'a> {
@@ -32,8 +37,9 @@ impl<'a> Archive<'a> {
     pub fn new(data: &'a [u8]) -> Result<Self> {
         if data.starts_with(xz::MAGIC) {
             let blocks = xz::blocks(data)?;
+            // The index tells the size of the contents before anything is decoded.
+            within_limit(blocks.last().map_or(0, xz::Block::end), data.len())?;
             if blocks.len() > 1 && blocks.iter().all(|block| block.size <= LARGEST_BLOCK) {
-                within_limit(blocks.last().map_or(0, xz::Block::end))?;
                 return Ok(Self::Blocks(Box::new(Blocks::new(data, blocks))));
             }
         }
@@ -46,6 +52,17 @@ impl<'a> Archive<'a> {
     /// When a decompressor cannot be made.
     pub fn stream(data: &'a [u8]) -> Result<Self> {
         Ok(Self::Stream(Stream::new(data)?))
+    }
+
+    /// Whether contents that reach to `end` may be decoded.
+    ///
+    /// # Errors
+    /// When that is more than any archive may hold, or more than one of this compressed size.
+    pub fn allows(&self, end: u64) -> Result<()> {
+        match self {
+            Self::Blocks(blocks) => within_limit(end, blocks.data.len()),
+            Self::Stream(stream) => within_limit(end, stream.data.len()),
+        }
     }
 
     /// Offset of the next byte in the uncompressed data.
@@ -130,7 +147,7 @@ impl<'a> Stream<'a> {
     }
 
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
-        within_limit(self.position.saturating_add(out.len() as u64))?;
+        within_limit(self.position.saturating_add(out.len() as u64), self.data.len())?;
         let mut filled = 0;
         while filled < out.len() {
             match self.reader.read(&mut out[filled..]) {
@@ -173,11 +190,16 @@ impl<'a> Stream<'a> {
     }
 }
 
-fn within_limit(position: u64) -> Result<()> {
-    if position <= LARGEST {
+/// Refuses contents that are too large for what they are compressed to, before they are decoded.
+fn within_limit(end: u64, compressed: usize) -> Result<()> {
+    let limit = (compressed as u64).saturating_mul(MOST_RATIO).clamp(ALWAYS_ALLOWED, LARGEST);
+    if end <= limit {
         return Ok(());
     }
-    Err(Error::Limit { what: "contents of the archive".into(), limit: format!("{} GiB", LARGEST >> 30) })
+    Err(Error::Limit {
+        what: format!("contents of {end} bytes or more in {compressed} compressed ones"),
+        limit: format!("{limit} bytes ({MOST_RATIO} for each compressed one)"),
+    })
 }
 
 /// A position in xz data of several blocks, with the decoder of the block it is in.

@@ -11,6 +11,8 @@ use crate::progress::{Progress, Silent};
 
 /// The largest vmlinux that is decoded; with debug information they are below 1 GiB.
 const LARGEST: u64 = 8 << 30;
+/// The largest part of one that is decoded, because it is held in memory; for Debian's kernels that is 0.4 GiB.
+const MOST_WANTED: u64 = 4 << 30;
 /// How much is decoded between two reports of progress.
 const STEP: usize = 1 << 20;
 /// Unwanted bytes in a wanted block are not stored when there are this many in a row. Fewer
@@ -28,6 +30,8 @@ pub fn vmlinux(archive: &mut Archive<'_>, size: u64, head: &[u8], progress: &dyn
             limit: format!("{} GiB", LARGEST >> 30),
         });
     }
+    let base = archive.position() - head.len() as u64;
+    archive.allows(base.saturating_add(size))?;
     match archive {
         Archive::Blocks(blocks) => by_block(blocks, size, head, progress),
         Archive::Stream(stream) => {
@@ -59,6 +63,7 @@ fn as_stream(
     } else {
         std::iter::once(0..size).collect()
     };
+    within_memory(&wanted)?;
     progress.step("decode vmlinux", Some(size));
     let mut memory = reserve(size)?;
     memory[..head.len()].copy_from_slice(head);
@@ -76,11 +81,24 @@ fn as_stream(
     Bytes::decoded(memory, wanted)
 }
 
+/// Refuses wanted ranges that are more than memory should hold.
+fn within_memory(wanted: &[Range<u64>]) -> Result<()> {
+    let size: u64 = wanted.iter().map(|range| range.end - range.start).sum();
+    if size <= MOST_WANTED {
+        return Ok(());
+    }
+    Err(Error::Limit {
+        what: format!("sections of {size} bytes that are read"),
+        limit: format!("{} GiB", MOST_WANTED >> 30),
+    })
+}
+
 /// The wanted ranges only, several blocks at a time.
 ///
 /// The block with the section headers goes first, because they tell what is wanted. Meanwhile another thread
 /// decodes the block where the vmlinux begins, which has its code and is wanted whatever they say. A block is
-/// decoded no further than wanted, and verified only if that is to its end.
+/// decoded no further than wanted. Its checksum is behind its last byte, so a block that is not decoded to its end is
+/// not verified: what can be checked of it are its header and the sizes that header and index tell.
 fn by_block(archive: &mut Blocks<'_>, size: u64, head: &[u8], progress: &dyn Progress) -> Result<Bytes> {
     let data = archive.data();
     let base = archive.position() - head.len() as u64;
@@ -115,7 +133,7 @@ fn by_block(archive: &mut Blocks<'_>, size: u64, head: &[u8], progress: &dyn Pro
                 }
             })
         });
-        let needed = match needed {
+        let needed = match needed.and_then(|needed| within_memory(&needed).map(|()| needed)) {
             Ok(needed) => needed,
             Err(error) => return fail(error),
         };
@@ -246,4 +264,19 @@ fn within(ranges: &[Range<u64>], window: Range<u64>) -> Vec<Range<u64>> {
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_memory_should_hold_is_refused() {
+        assert!(within_memory(&[0..1 << 30, 2 << 30..5 << 30]).is_ok());
+        let error = within_memory(&[0..1 << 30, (2 << 30) - 1..5 << 30]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "sections of 4294967297 bytes that are read exceeds the limit of 4 GiB"
+        );
+    }
 }

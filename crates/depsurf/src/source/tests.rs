@@ -1,5 +1,6 @@
 //! From the bytes of packages to kernels.
 
+use std::io::Read;
 use std::ops::Range;
 
 use super::fixture::{
@@ -237,6 +238,41 @@ fn sizes_are_refused_before_memory_is_taken() {
     assert_eq!(
         error,
         "linux.deb: control.tar: `control` of 4194305 bytes exceeds the limit of 4194304 bytes"
+    );
+}
+
+/// Zeros shrink thousandfold: what claims, or turns out, to be that large is refused before it is decoded.
+#[test]
+fn contents_too_large_for_their_package_are_refused() {
+    let error = |data: &[u8]| open_package(&package(CONTROL, data)).unwrap_err().to_string();
+    // The vmlinux says how large it is: nothing of it is decoded.
+    let mut promised = promise("vmlinux", 300 << 20);
+    promised.extend(elf(&[]));
+    let found = error(&zst(&promised));
+    assert!(found.contains("contents of 314573312 bytes or more in "), "{found}");
+    assert!(found.ends_with("exceeds the limit of 268435456 bytes (100 for each compressed one)"), "{found}");
+    // A member in front of it does, and is decoded no further than the limit.
+    let zeros = |size: u64| {
+        let mut writer = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        let header = promise("a", size);
+        let mut tar = header.as_slice().chain(std::io::repeat(0).take(size));
+        std::io::copy(&mut tar, &mut writer).unwrap();
+        writer.finish().unwrap()
+    };
+    let found = error(&zeros(300 << 20));
+    assert!(found.contains("exceeds the limit of 268435456 bytes"), "{found}");
+    // As much as is allowed in a package of any size, and nothing behind it.
+    let found = error(&zeros(1 << 20));
+    assert_eq!(
+        found,
+        "linux.deb: truncated: tar archive needs bytes up to 0x100400, the file ends at 0x100200"
+    );
+    // The index of xz tells all sizes.
+    let data = xz_even(&vec![0; 300 << 20], 100 << 20);
+    let found = error(&data);
+    assert!(
+        found.contains(&format!("contents of {} bytes or more in {} ", 300 << 20, data.len())),
+        "{found}"
     );
 }
 

@@ -186,9 +186,10 @@ impl<'a> Decoder<'a> {
     /// A decoder at the start of `block`, which must be one of [`blocks`]`(data)`.
     ///
     /// # Errors
-    /// When the library has no memory for it.
+    /// When the block's header contradicts the index, or the library has no memory for a decoder.
     pub fn new(data: &'a [u8], block: &Block) -> Result<Self> {
         let truncated = || malformed(block.start, "a block outside the data");
+        check_sizes(data, block)?;
         let mut decoder = Self {
             stream: Stream::new_stream_decoder(MEMORY, 0).map_err(|e| failed(block, e))?,
             header: data.get(block.stream..block.stream + HEADER).ok_or_else(truncated)?,
@@ -275,6 +276,41 @@ impl<'a> Decoder<'a> {
         }
         Ok((taken, made))
     }
+}
+
+/// Compares the sizes in a block's header, where it has them (§3.1.3, §3.1.4), with those in the index. The library
+/// does so only at the end of a stream, which is never reached here, and the checksum of a block that is not decoded to
+/// its end is never seen.
+fn check_sizes(data: &[u8], block: &Block) -> Result<()> {
+    let bad = |what| malformed(block.start, what);
+    let header_size = (usize::from(*data.get(block.start).ok_or_else(|| bad("no block"))?) + 1) * 4;
+    let header = data.get(block.start..block.start + header_size).filter(|_| header_size <= block.packed);
+    let header = header.ok_or_else(|| bad("the block header is longer than the block"))?;
+    let (fields, checksum) = header.split_at(header_size - 4);
+    if crc32(fields) != le32(checksum) {
+        return Err(Error::Checksum { what: format!("the xz block header at {:#x}", block.start) });
+    }
+    let flags = fields.get(1).copied().unwrap_or(0);
+    let mut rest = fields.get(2..).unwrap_or_default();
+    let mut size = |bit: u8| match flags & bit {
+        0 => Ok(None),
+        _ => number(&mut rest).map(Some).ok_or_else(|| bad("bad size in the block header")),
+    };
+    let (packed, unpacked) = (size(0x40)?, size(0x80)?);
+    // The type of check is in the stream's flags (§2.1.1.2).
+    let check: u64 = match data.get(block.stream + 7).map_or(0, |flags| flags & 0xf) {
+        0 => 0,
+        kind => 4 << ((kind - 1) / 3),
+    };
+    let whole = packed.map(|packed| {
+        packed.checked_next_multiple_of(4).and_then(|size| size.checked_add(header_size as u64 + check))
+    });
+    if unpacked.is_some_and(|size| size != block.size)
+        || whole.is_some_and(|size| size != Some(block.packed as u64))
+    {
+        return Err(bad("the block header and the index tell different sizes"));
+    }
+    Ok(())
 }
 
 fn failed(block: &Block, error: liblzma::stream::Error) -> Error {
@@ -397,6 +433,30 @@ mod tests {
         }
         assert!(all(&Block { packed: block.packed / 2, ..block.clone() }).is_err());
         assert!(all(&Block { start: block.start + 4, ..block.clone() }).is_err());
+    }
+
+    /// As encoders with threads write them.
+    #[test]
+    fn sizes_in_block_headers_must_be_those_of_the_index() {
+        let sizes = |packed: u8, size: u8, flags: u8| {
+            // Header of the stream with the check type CRC64, then of the block: sizes, LZMA2 and its dictionary.
+            let mut data = vec![0xfd, b'7', b'z', b'X', b'Z', 0, 0, 4, 0xe6, 0xd6, 0xb4, 0x46];
+            data.extend([3, flags, packed, size, 0x21, 1, 0x16, 0, 0, 0, 0, 0]);
+            let crc = crc32(&data[12..24]);
+            data.extend(crc.to_le_bytes());
+            data.resize(200, 0);
+            // 16 bytes of header, 30 of data and their padding, 8 of checksum.
+            let block = Block { stream: 0, start: 12, packed: 16 + 32 + 8, offset: 0, size: 100 };
+            check_sizes(&data, &block)
+        };
+        assert!(sizes(30, 100, 0xc0).is_ok());
+        // Without the flags the bytes mean something else.
+        assert!(sizes(31, 99, 0).is_ok());
+        for (packed, size) in [(30, 99), (30, 101), (20, 100), (33, 100)] {
+            let error = sizes(packed, size, 0xc0).unwrap_err().to_string();
+            assert_eq!(error, "malformed xz at 0xc: the block header and the index tell different sizes");
+        }
+        assert!(sizes(30, 100, 0x40).is_ok() && sizes(100, 30, 0x80).is_ok());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::kernel::KernelId;
 use crate::surface::Surface;
 
-/// How long other expansions of the same kernel are kept: an older starter dataset, another user's packing.
+/// How long other expansions of the same kernel are kept (an older starter dataset, another user's packing), and
+/// indexes of other datasets.
 const FORGET_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Where an expanded surface is kept. The checksum in its name makes a kernel that was packed again another
@@ -36,19 +37,24 @@ pub(super) fn keep(place: &Path, kernel: &KernelId, bytes: &[u8]) -> Result<Surf
     map(place)
 }
 
-/// Removes older expansions of a kernel. What cannot be removed stays: it does no harm.
+/// Removes older expansions of a kernel.
 fn forget_others(cache: &Path, place: &Path, kernel: &KernelId) {
-    let Ok(files) = fs::read_dir(cache) else { return };
     let begin = format!("{kernel}-");
+    forget(cache, place, |name| {
+        let checksum = name.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(".surface"));
+        checksum.is_some_and(|checksum| u64::from_str_radix(checksum, 16).is_ok())
+    });
+}
+
+/// Removes files of a kind that were written long ago, but for the one at `place`. What cannot be removed stays: it
+/// does no harm.
+pub(super) fn forget(cache: &Path, place: &Path, is_of_kind: impl Fn(&str) -> bool) {
+    let Ok(files) = fs::read_dir(cache) else { return };
     for file in files.flatten() {
-        let name = file.file_name();
-        let of_kernel = name.to_str().is_some_and(|name| {
-            let checksum = name.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(".surface"));
-            checksum.is_some_and(|checksum| u64::from_str_radix(checksum, 16).is_ok())
-        });
+        let of_kind = file.file_name().to_str().is_some_and(&is_of_kind);
         let written = file.metadata().and_then(|found| found.modified());
         let age = written.ok().and_then(|written| SystemTime::now().duration_since(written).ok());
-        if of_kernel && file.path() != place && age.is_some_and(|age| age > FORGET_AFTER) {
+        if of_kind && file.path() != place && age.is_some_and(|age| age > FORGET_AFTER) {
             let _ = fs::remove_file(file.path());
         }
     }

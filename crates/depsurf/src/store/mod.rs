@@ -12,6 +12,7 @@
 
 mod cache;
 mod column;
+mod names;
 pub mod pack;
 mod predict;
 pub(crate) mod write;
@@ -24,7 +25,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
 
+pub use self::names::Indexed;
 use self::pack::Original;
 use crate::error::{Error, Result};
 use crate::kernel::KernelId;
@@ -216,8 +219,22 @@ impl Dataset {
     pub fn surfaces(&self, wanted: impl Fn(&KernelId) -> bool, progress: &dyn Progress) -> Result<Opened> {
         let Listing { mut entries, problems } = self.list()?;
         entries.retain(|entry| wanted(&entry.kernel));
+        let mut opened = Opened { surfaces: Vec::new(), problems };
+        for (entry, result) in entries.iter().zip(self.open_all(&entries, progress)) {
+            match result {
+                Ok(surface) => opened.surfaces.push(surface),
+                Err(error) => {
+                    opened.problems.push(Problem { kernel: Some(entry.kernel.clone()), error });
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Opens kernels; expands those that are packed, with all threads.
+    fn open_all(&self, entries: &[Entry], progress: &dyn Progress) -> Vec<Result<Surface>> {
         let to_expand = entries.iter().filter(|entry| entry.packed && self.find_expanded(entry).is_none());
-        let results: Vec<Result<Surface>> = match to_expand.count() {
+        match to_expand.count() {
             // Not worth the threads: a few microseconds each.
             0 => entries.iter().map(|entry| self.surface(entry)).collect(),
             count => {
@@ -229,15 +246,7 @@ impl Dataset {
                 };
                 entries.par_iter().map(open).collect()
             }
-        };
-        let mut opened = Opened { surfaces: Vec::new(), problems };
-        for (entry, result) in entries.into_iter().zip(results) {
-            match result {
-                Ok(surface) => opened.surfaces.push(surface),
-                Err(error) => opened.problems.push(Problem { kernel: Some(entry.kernel), error }),
-            }
         }
-        Ok(opened)
     }
 
     /// Adds a kernel, or replaces it. The file is there as a whole or not at all: a reader, a crash or a
@@ -333,13 +342,19 @@ impl Entry {
         self.path().map_or_else(|| self.kernel.to_string(), |path| path.display().to_string())
     }
 
+    /// Tells one state of the file from others without reading all of it: its header has checksums of what follows.
+    fn stamp(&self) -> Result<u64> {
+        let head = match &self.bytes {
+            Bytes::File(path) | Bytes::Packed(path) => head_of(path)?,
+            Bytes::Embedded(bytes) => bytes.iter().copied().take(pack::HEADER_LEN as usize).collect(),
+        };
+        Ok(xxh3_64(&head))
+    }
+
     /// As much of a packed surface as [`Original::read`] needs.
     fn packed_head(&self) -> Result<Cow<'static, [u8]>> {
         let Bytes::Packed(path) = &self.bytes else { return self.packed_bytes() };
-        let mut head = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(pack::HEADER_LEN).read_to_end(&mut head));
-        read.map_err(|error| Error::io("cannot read", path, error))?;
-        Ok(head.into())
+        Ok(head_of(path)?.into())
     }
 
     /// All of a packed surface; nothing of one that is not packed.
@@ -353,6 +368,14 @@ impl Entry {
             Bytes::File(_) => Ok(Cow::default()),
         }
     }
+}
+
+/// The header of a packed surface, which is as long as that of a surface and the beginning of its table.
+fn head_of(path: &Path) -> Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(pack::HEADER_LEN as usize);
+    let read = File::open(path).and_then(|file| file.take(pack::HEADER_LEN).read_to_end(&mut head));
+    read.map_err(|error| Error::io("cannot read", path, error))?;
+    Ok(head)
 }
 
 fn not_a_directory(path: &Path) -> Error {
@@ -416,24 +439,20 @@ fn entry_of(path: &Path) -> Result<Entry> {
 
 /// Maps a surface file.
 fn map(path: &Path) -> Result<Surface> {
+    Surface::from_map(map_file(path)?).map_err(|error| error.at(path.display().to_string()))
+}
+
+/// Maps a file that is read in place: a surface, an index.
+fn map_file(path: &Path) -> Result<memmap2::Mmap> {
     let failed = |error| Error::io("cannot read", path, error);
     let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.len() == 0 {
-        return Err(Error::Truncated {
-            what: "the header of a surface file".into(),
-            needed: 32,
-            available: 0,
-        }
-        .at(path.display().to_string()));
-    }
     #[allow(
         unsafe_code,
         reason = "a mapping is only sound while nobody changes the file; files of a dataset are replaced by \
                   rename and never written in place, so the mapped inode keeps its bytes"
     )]
     // SAFETY: see the reason above; reads of the mapping are bounds-checked.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-    Surface::from_map(map).map_err(|error| error.at(path.display().to_string()))
+    unsafe { memmap2::Mmap::map(&file) }.map_err(failed)
 }
 
 #[cfg(test)]

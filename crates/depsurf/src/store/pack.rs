@@ -18,7 +18,7 @@
 //! All numbers are little-endian. A section of plain bytes is one stream with coding [`PLAIN`]; a section of
 //! records has one stream per column ([`super::column`]). What follows from other sections has no stream.
 //! Each column has the coding that came out smallest, so equal surfaces give equal bytes, whatever the
-//! number of threads.
+//! number of threads. An optional section that is empty has no stream.
 
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
@@ -148,6 +148,9 @@ pub fn pack(original: &Surface) -> Result<Vec<u8>> {
     tables.pack();
     let mut jobs: Vec<(Section, Job<'_>)> = Vec::new();
     for (section, columns) in Section::ALL.into_iter().zip(tables.columns) {
+        if section.is_optional() && original.section(section).is_empty() {
+            continue;
+        }
         if section.is_plain() {
             jobs.push((section, Job::Plain(original.section(section))));
         } else if !is_derived(section) {
@@ -332,7 +335,7 @@ fn assemble(table: &[Stream], streams: Vec<Unpacked>) -> Result<Vec<u8>> {
                 _ => return Err(malformed(format!("section {section:?}"), "a stream of the wrong kind")),
             }
         }
-        if section.is_plain() && found != 1 {
+        if section.is_plain() && found != 1 && !(found == 0 && section.is_optional()) {
             return Err(malformed(format!("section {section:?}"), format!("{found} streams, expected 1")));
         }
     }
@@ -352,6 +355,8 @@ fn assemble(table: &[Stream], streams: Vec<Unpacked>) -> Result<Vec<u8>> {
     {
         *bytes = if section.is_plain() {
             plain
+        } else if section.is_optional() && columns.is_empty() {
+            Vec::new()
         } else {
             let columns = if is_derived(section) { vec![Vec::new()] } else { columns };
             column::join(&columns, section.fields())

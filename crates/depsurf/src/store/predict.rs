@@ -83,6 +83,7 @@ const NAMES: &[Column] = &[
     column!(Configs, Config.value),
     column!(Sets, Set.name),
     column!(SetMembers, SetMember.name),
+    column!(Callers, Caller.name),
 ];
 
 /// Which way a step goes.
@@ -381,20 +382,21 @@ fn callers(tables: &mut Tables<'_>, way: Way) {
     ] {
         let callees = tables.owners(firsts, tables.column(column).len());
         if way == Way::Pack {
-            // An index out of range becomes a wrong rank, and packing fails when it compares.
-            tables.change(column, |_, words| {
-                words.into_iter().map(|caller| at(&rank, caller as usize)).collect()
-            });
+            tables.change(column, |_, words| words.into_iter().map(|caller| ranked(&rank, caller)).collect());
         }
         tables.guess(way, column, |_, index, before| match before.last() {
             Some(caller) if continues(&callees, index) => *caller,
             _ => at(&rank, at(&callees, index) as usize),
         });
         if way == Way::Unpack {
-            tables
-                .change(column, |_, words| words.into_iter().map(|rank| at(&order, rank as usize)).collect());
+            tables.change(column, |_, words| words.into_iter().map(|rank| ranked(&order, rank)).collect());
         }
     }
+}
+
+/// What a permutation makes of an instance. Callers behind the instances are in a table of their own and stay.
+fn ranked(permutation: &[u32], instance: u32) -> u32 {
+    permutation.get(instance as usize).copied().unwrap_or(instance)
 }
 
 /// The instances by unit; in it those of its own file first; then by line.

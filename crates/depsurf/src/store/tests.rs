@@ -31,6 +31,7 @@ pub(super) fn parts(name: &str, size: u32) -> Parts {
         address_size: 8,
         base_address: 0xffff_ffff_8100_0000,
         btf_types: 1,
+        imported: None,
         evidence: BTreeMap::new(),
     });
     let mut state = 1u32;

@@ -41,6 +41,9 @@ pub struct Parts {
     pub configs: Vec<record::Config>,
     pub sets: Vec<record::Set>,
     pub set_members: Vec<record::SetMember>,
+    /// One byte per function, see [`super::verdict::Given::to_byte`]; empty where all follows from evidence.
+    pub verdicts: Vec<u8>,
+    pub callers: Vec<record::Caller>,
 }
 
 impl Parts {
@@ -70,6 +73,8 @@ impl Parts {
             configs: Vec::new(),
             sets: Vec::new(),
             set_members: Vec::new(),
+            verdicts: Vec::new(),
+            callers: Vec::new(),
         }
     }
 
@@ -116,6 +121,8 @@ impl Parts {
             Section::Configs => self.configs.as_bytes(),
             Section::Sets => self.sets.as_bytes(),
             Section::SetMembers => self.set_members.as_bytes(),
+            Section::Verdicts => &self.verdicts,
+            Section::Callers => self.callers.as_bytes(),
         });
         file::write(&sections)
     }

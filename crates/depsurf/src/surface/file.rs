@@ -76,7 +76,7 @@ impl Layout {
             return Err(cut("the surface file", header.file_len.get()));
         }
         let count = header.section_count.get() as usize;
-        if count != Section::ALL.len() {
+        if !(Section::OPTIONAL..=Section::ALL.len()).contains(&count) {
             return Err(Error::malformed("surface file", "offset 0xc", format!("{count} sections")));
         }
         let (table, _) = <[TableEntry]>::ref_from_prefix_with_elems(rest, count).map_err(|_| {
@@ -85,7 +85,8 @@ impl Layout {
         if xxh3_64(table.as_bytes()) != header.table_checksum.get() {
             return Err(Error::Checksum { what: "the section table".into() });
         }
-        let mut layout = Self { ranges: std::array::from_fn(|_| 0..0), checksums: [0; Section::ALL.len()] };
+        let mut layout =
+            Self { ranges: std::array::from_fn(|_| 0..0), checksums: [xxh3_64(&[]); Section::ALL.len()] };
         for (index, (entry, section)) in table.iter().zip(Section::ALL).enumerate() {
             let name = || format!("section {section:?}");
             if entry.number.get() != section as u32
@@ -121,8 +122,11 @@ impl Layout {
     }
 }
 
-/// Joins sections, given in the order of [`Section::ALL`], into one file.
+/// Joins sections, given in the order of [`Section::ALL`], into one file. Optional ones at the end that are empty
+/// are left out, so that a file without them is as it was before they were thought of.
 pub(crate) fn write(sections: &[&[u8]; Section::ALL.len()]) -> Vec<u8> {
+    let used = sections.iter().rposition(|bytes| !bytes.is_empty()).map_or(0, |last| last + 1);
+    let sections = &sections[..used.max(Section::OPTIONAL)];
     let mut offset = size_of::<Header>() + sections.len() * size_of::<TableEntry>();
     let mut table = Vec::with_capacity(sections.len());
     for (section, bytes) in Section::ALL.into_iter().zip(sections) {

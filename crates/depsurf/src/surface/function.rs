@@ -1,10 +1,14 @@
 //! Functions: all instances of a name, where they are inlined and called, and the symbols that carry it.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use zerocopy::little_endian::U32;
 
 use super::record::{self, NONE, Section};
 use super::symbol::{Symbol, suffixes};
 use super::types::{Type, TypeKind};
+use super::verdict::Given;
 use super::{Surface, run};
 
 /// All functions of one name.
@@ -146,6 +150,50 @@ impl InlineKind {
     }
 }
 
+/// Which function the first instance of every block of instances is of, made once somebody asks for many: a search
+/// costs some cache misses each time, this a walk over all functions once.
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    asked: AtomicU32,
+    blocks: OnceLock<Vec<u32>>,
+}
+
+/// Searches that cost about as much as the walk.
+const MANY_SEARCHES: u32 = 500;
+/// Instances in a block.
+const BLOCK: usize = 16;
+
+impl Owners {
+    /// Index of the function of an instance; `None` where there is none.
+    fn of(&self, instance: usize, surface: &Surface) -> Option<usize> {
+        let functions: &[record::Function] = surface.table(Section::Functions);
+        let starts_before = |it: &record::Function| it.first_instance.get() as usize <= instance;
+        let blocks = match self.blocks.get() {
+            Some(blocks) => blocks,
+            None if self.asked.fetch_add(1, Ordering::Relaxed) < MANY_SEARCHES => {
+                return functions.partition_point(starts_before).checked_sub(1);
+            }
+            None => self.blocks.get_or_init(|| Self::blocks(surface)),
+        };
+        let first = *blocks.get(instance / BLOCK)? as usize;
+        let behind = functions.get(first..)?.iter().take_while(|it| starts_before(it)).count();
+        (first + behind).checked_sub(1)
+    }
+
+    fn blocks(surface: &Surface) -> Vec<u32> {
+        let functions: &[record::Function] = surface.table(Section::Functions);
+        let instances: &[record::Instance] = surface.table(Section::Instances);
+        let mut blocks = Vec::with_capacity(instances.len() / BLOCK + 1);
+        let mut before = 0;
+        for start in (0..instances.len()).step_by(BLOCK) {
+            let starts_before = |it: &&record::Function| it.first_instance.get() as usize <= start;
+            before += functions[before..].iter().take_while(starts_before).count();
+            blocks.push(before.saturating_sub(1) as u32);
+        }
+        blocks
+    }
+}
+
 /// A line number of a record; 0 and what did not fit are unknown.
 fn known_line(line: u32) -> Option<u32> {
     (line != 0 && line != NONE).then_some(line)
@@ -166,9 +214,21 @@ impl Surface {
         Some(Function { surface: self, index, record: &records[index] })
     }
 
+    /// The function of a place in the table, which is sorted by name.
+    pub(crate) fn function_at(&self, index: u32) -> Option<Function<'_>> {
+        let records: &[record::Function] = self.table(Section::Functions);
+        let index = index as usize;
+        records.get(index).map(|record| Function { surface: self, index, record })
+    }
+
+    /// An instance, or behind them what is known only as a caller.
     fn instance(&self, index: usize) -> Option<Instance<'_>> {
+        static UNKNOWN: record::Instance = record::Instance::UNKNOWN;
         let records: &[record::Instance] = self.table(Section::Instances);
-        records.get(index).map(|record| Instance { surface: self, index, record })
+        let callers: &[record::Caller] = self.table(Section::Callers);
+        let known_as_caller = || (index - records.len() < callers.len()).then_some(&UNKNOWN);
+        let record = records.get(index).or_else(known_as_caller)?;
+        Some(Instance { surface: self, index, record })
     }
 }
 
@@ -214,7 +274,15 @@ impl<'a> Function<'a> {
             .filter_map(|index| self.surface.symbol(index.get()))
     }
 
-    /// The BTF FUNC of its name, if the image's BTF has one.
+    /// The verdict it was imported with, as far as there is one.
+    #[must_use]
+    pub fn given_verdict(self) -> Given {
+        let byte = self.surface.section(Section::Verdicts).get(self.index);
+        byte.map_or_else(Given::default, |byte| Given::from_byte(*byte))
+    }
+
+    /// The FUNC of its name: that of the image's BTF, or that of the dataset it was imported from. `None` where
+    /// there is none.
     #[must_use]
     pub fn btf_func(self) -> Option<Type<'a>> {
         self.surface.types().get_optional(self.record.btf_func.get())
@@ -273,36 +341,51 @@ impl<'a> Function<'a> {
 }
 
 impl<'a> Instance<'a> {
-    /// Place among all instances of the surface.
+    /// Place among all instances of the surface; behind them for one that is known only as a caller.
     #[must_use]
     pub fn index(self) -> u32 {
         self.index as u32
     }
 
-    /// The function it is an instance of; `None` only in a damaged file.
+    /// Where nothing but name and file is known, because an imported dataset has it only as a caller of others.
+    fn caller(self) -> Option<&'a record::Caller> {
+        let instances: &[record::Instance] = self.surface.table(Section::Instances);
+        let callers: &'a [record::Caller] = self.surface.table(Section::Callers);
+        callers.get(self.index.checked_sub(instances.len())?)
+    }
+
+    /// The function it is an instance of; `None` for one that is known only as a caller.
     #[must_use]
     pub fn function(self) -> Option<Function<'a>> {
+        if self.caller().is_some() {
+            return None;
+        }
         let records: &'a [record::Function] = self.surface.table(Section::Functions);
-        let after = records.partition_point(|record| record.first_instance.get() as usize <= self.index);
-        let index = after.checked_sub(1)?;
+        let index = self.surface.owners.of(self.index, self.surface)?;
         Some(Function { surface: self.surface, index, record: &records[index] })
     }
 
     /// Name of the function it is an instance of.
     #[must_use]
     pub fn name(self) -> &'a str {
-        self.function().map_or("", Function::name)
+        match self.caller() {
+            Some(caller) => self.surface.text(caller.name),
+            None => self.function().map_or("", Function::name),
+        }
     }
 
     /// `DW_AT_external`: visible outside its compile unit.
     #[must_use]
     pub fn is_external(self) -> bool {
-        self.record.flags.get() & record::INSTANCE_EXTERNAL != 0
+        self.flags() & record::INSTANCE_EXTERNAL != 0
     }
 
     /// The source file of its compile unit; `None` for a declaration without definition.
     #[must_use]
     pub fn file(self) -> Option<&'a str> {
+        if let Some(caller) = self.caller() {
+            return self.surface.file(caller.file.get());
+        }
         let units: &'a [record::Unit] = self.surface.table(Section::Units);
         units.get(self.record.unit.get() as usize).and_then(|unit| self.surface.file(unit.file.get()))
     }
@@ -316,16 +399,37 @@ impl<'a> Instance<'a> {
         Some((file, known_line(line)))
     }
 
-    /// Address of the out-of-line code; `None` where there is none.
+    /// Address of the out-of-line code; `None` where there is none, or none is known.
     #[must_use]
     pub fn address(self) -> Option<u64> {
-        (self.record.flags.get() & record::INSTANCE_HAS_ADDRESS != 0).then(|| self.record.address.get())
+        let known = record::INSTANCE_HAS_ADDRESS;
+        (self.flags() & (known | record::INSTANCE_ADDRESS_ELSEWHERE) == known)
+            .then(|| self.record.address.get())
+    }
+
+    /// An address that an imported dataset gives and that is not in a symbol of the function: mostly that of an
+    /// inlined copy.
+    #[must_use]
+    pub fn address_elsewhere(self) -> Option<u64> {
+        let elsewhere = record::INSTANCE_HAS_ADDRESS | record::INSTANCE_ADDRESS_ELSEWHERE;
+        (self.flags() & elsewhere == elsewhere).then(|| self.record.address.get())
+    }
+
+    /// Whether it has code of its own; `None` where that is not known.
+    #[must_use]
+    pub fn has_code(self) -> Option<bool> {
+        let unknown = self.flags() & record::INSTANCE_CODE_UNKNOWN != 0 && self.address().is_none();
+        (!unknown).then(|| self.address().is_some())
+    }
+
+    fn flags(self) -> u32 {
+        self.record.flags.get()
     }
 
     /// `DW_AT_inline`.
     #[must_use]
     pub fn inline(self) -> Inline {
-        Inline::from_number(self.record.flags.get() >> record::INSTANCE_INLINE_SHIFT & 7)
+        Inline::from_number(self.flags() >> record::INSTANCE_INLINE_SHIFT & 7)
     }
 
     /// The prototype in DWARF.
@@ -368,5 +472,63 @@ impl<'a> Instance<'a> {
         run(instances, self.index, |instance| instance.first_call_site, sites)
             .iter()
             .map(move |site| surface.instance(site.caller.get() as usize).unwrap_or(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::surface::build::Parts;
+    use crate::surface::meta::Meta;
+
+    /// Few look-ups search, many go by blocks: both find the same.
+    #[test]
+    fn every_instance_knows_its_function() {
+        let mut parts = Parts::new(Meta {
+            kernel: "6.1.0-1-test-amd64".parse().unwrap(),
+            uname: None,
+            banner: None,
+            build_id: None,
+            compiler: None,
+            distribution: None,
+            package: None,
+            big_endian: false,
+            address_size: 8,
+            base_address: 0,
+            btf_types: 1,
+            imported: None,
+            evidence: BTreeMap::new(),
+        });
+        // None, one and several instances, as damaged, usual and static functions have them.
+        let counts: Vec<u32> = (0..400).map(|index: u32| [1, 1, 0, 40, 1, 2][index as usize % 6]).collect();
+        for (index, count) in counts.iter().enumerate() {
+            let name = parts.strings.intern(format!("f{index:03}").as_bytes());
+            parts.functions.push(record::Function {
+                name: name.0.into(),
+                first_instance: (parts.instances.len() as u32).into(),
+                first_symbol: 0.into(),
+                btf_func: NONE.into(),
+            });
+            let instance = record::Instance {
+                unit: NONE.into(),
+                decl_file: NONE.into(),
+                decl_line: 0.into(),
+                flags: 0.into(),
+                address: 0.into(),
+                prototype: NONE.into(),
+                first_inline_site: 0.into(),
+                first_call_site: 0.into(),
+            };
+            parts.instances.extend(std::iter::repeat_n(instance, *count as usize));
+        }
+        let surface = Surface::from_bytes(parts.encode()).unwrap();
+        for _ in 0..2 {
+            for function in surface.functions() {
+                assert!(function.instances().all(|instance| instance.name() == function.name()));
+            }
+        }
+        assert!(surface.owners.blocks.get().is_some());
     }
 }

@@ -14,9 +14,11 @@ pub(crate) fn symbols_by_name(symbols: &[record::Symbol], strings: &[u8]) -> Vec
     sorted(named.map(|(index, symbol)| Key::new(strings, symbol.name.get(), 0, index)).collect())
 }
 
-/// `TYPES_BY_NAME`: ids of the named types, sorted by name, kind, id.
+/// `TYPES_BY_NAME`: ids of the named types, sorted by name, kind, id; without those that are not listed.
 pub(crate) fn types_by_name(types: &[record::Type], strings: &[u8]) -> Vec<U32> {
-    let named = (0u32..).zip(types).filter(|(_, record)| record.name.get() != 0);
+    let unlisted = record::TYPE_UNDEFINED | record::TYPE_UNLISTED;
+    let is_listed = |record: &record::Type| record.name.get() != 0 && record.kind.get() & unlisted == 0;
+    let named = (0u32..).zip(types).filter(|(_, record)| is_listed(record));
     sorted(
         named.map(|(id, record)| Key::new(strings, record.name.get(), record.kind.get() as u8, id)).collect(),
     )

@@ -33,6 +33,8 @@ pub enum Forward {
     Differs,
     /// They are the same.
     IsDefinition,
+    /// They are the same where the table with the FWD has a definition of that name somewhere else.
+    IsDefinedElsewhere,
 }
 
 /// Whether both types, of whichever surfaces, mean the same. FWD and STRUCT differ.
@@ -67,7 +69,7 @@ pub fn layout_same_with(a: Type<'_>, b: Type<'_>, forward: Forward) -> bool {
 /// -1 as 4294967295; they count as equal.
 #[must_use]
 pub fn value_same(a: i128, b: i128) -> bool {
-    value(a) == value(b)
+    sign_free(a) == sign_free(b)
 }
 
 /// A 64-bit hash of the meaning, the same in every process and on every machine: equal where [`same_with`] says
@@ -169,7 +171,7 @@ fn unqualified(ty: Type<'_>) -> (u8, Type<'_>) {
 }
 
 /// An enumerator's value without its sign; see [`value_same`].
-fn value(value: i128) -> u64 {
+pub(crate) fn sign_free(value: i128) -> u64 {
     let value = value as i64;
     if (-(1 << 31)..1 << 32).contains(&value) { u64::from(value as u32) } else { value.cast_unsigned() }
 }
@@ -217,7 +219,12 @@ impl Comparison {
                 match forward {
                     (true, true) => true,
                     (false, false) => !anonymous || self.members(a, b, depth),
-                    _ => !anonymous && self.forward == Forward::IsDefinition,
+                    _ if anonymous => false,
+                    (a_is, _) => match self.forward {
+                        Forward::Differs => false,
+                        Forward::IsDefinition => true,
+                        Forward::IsDefinedElsewhere => is_defined(if a_is { a } else { b }),
+                    },
                 }
             }
             Class::Enum => named && (!anonymous || self.enumerators(a, b)),
@@ -287,6 +294,12 @@ impl Comparison {
             _ => self.meaning(a, b, depth),
         }
     }
+}
+
+/// Whether the table of a FWD has a definition of its name.
+fn is_defined(forward: Type<'_>) -> bool {
+    let kind = if forward.kind_flag() { TypeKind::Union } else { TypeKind::Struct };
+    forward.types().find(kind, forward.name()).is_some()
 }
 
 /// Whether the type has a layout of its own.
@@ -407,7 +420,8 @@ impl<'a> Hashing<'a> {
 }
 
 fn enumerators(seed: u64, ty: Type<'_>) -> u64 {
-    ty.enumerators().fold(seed, |hash, item| mix(mix(hash, xxh3_64(item.name.as_bytes())), value(item.value)))
+    ty.enumerators()
+        .fold(seed, |hash, item| mix(mix(hash, xxh3_64(item.name.as_bytes())), sign_free(item.value)))
 }
 
 /// Folds `next` into `hash`; the order matters. The factors are digits of pi and e.

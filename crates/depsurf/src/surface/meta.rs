@@ -32,8 +32,23 @@ pub struct Meta {
     /// Types below this id were read from the image's `.BTF` and are what libbpf sees;
     /// 1 when the image has no `.BTF` and all types are from DWARF.
     pub btf_types: u32,
+    /// What it was imported from; `None` for a surface that was extracted from an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Import>,
     /// For each kind of fact whether it was read, and if not, why.
     pub evidence: BTreeMap<Fact, Evidence>,
+}
+
+/// Where a surface comes from that was not extracted from an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// `DepSurf dataset`.
+    pub format: String,
+    /// The parts that the dataset has of this kernel, by its own words: `func_groups`, `types_struct` ...
+    pub parts: Vec<String>,
+    /// Lines of `.comment` behind the one that is [`Meta::compiler`]: other compilers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_comments: Vec<String>,
 }
 
 /// Name and version of a package.
@@ -59,6 +74,14 @@ pub enum Fact {
     Btf,
     /// Types at all, from BTF or DWARF.
     Types,
+    /// Definitions of structs. As known as [`Fact::Types`], unless the evidence lists it.
+    Structs,
+    /// Definitions of unions. As known as [`Fact::Types`], unless the evidence lists it.
+    Unions,
+    /// Definitions of enums. As known as [`Fact::Types`], unless the evidence lists it.
+    Enums,
+    /// Prototypes of functions. As known as [`Fact::Types`], unless the evidence lists it.
+    Prototypes,
     /// ftrace sites.
     FtraceSites,
     /// The kprobe blacklist.
@@ -141,17 +164,31 @@ impl Evidence {
     }
 }
 
+impl Fact {
+    /// The fact whose evidence counts where a finer one has none of its own.
+    fn broader(self) -> Option<Self> {
+        match self {
+            Self::Structs | Self::Unions | Self::Enums | Self::Prototypes => Some(Self::Types),
+            _ => None,
+        }
+    }
+}
+
 impl Meta {
+    fn evidence_of(&self, fact: Fact) -> Option<&Evidence> {
+        self.evidence.get(&fact).or_else(|| self.evidence.get(&fact.broader()?))
+    }
+
     /// Whether a kind of fact was read.
     #[must_use]
     pub fn knows(&self, fact: Fact) -> bool {
-        matches!(self.evidence.get(&fact), Some(Evidence::Known { .. }))
+        matches!(self.evidence_of(fact), Some(Evidence::Known { .. }))
     }
 
     /// Why a kind of fact is unknown; `None` when it is known.
     #[must_use]
     pub fn unknown_because(&self, fact: Fact) -> Option<&str> {
-        match self.evidence.get(&fact) {
+        match self.evidence_of(fact) {
             Some(Evidence::Known { .. }) => None,
             Some(Evidence::Unknown { reason }) => Some(reason),
             None => Some("it was not looked for"),

@@ -54,6 +54,7 @@ pub struct Surface {
     backing: Backing,
     layout: file::Layout,
     meta: Meta,
+    owners: function::Owners,
 }
 
 impl fmt::Debug for Surface {
@@ -87,7 +88,7 @@ impl Surface {
         let layout = file::Layout::read(bytes)?;
         let meta = serde_json::from_slice(&bytes[layout.range(Section::Meta)])
             .map_err(|error| Error::malformed("surface file", "section Meta", error.to_string()))?;
-        Ok(Self { backing, layout, meta })
+        Ok(Self { backing, layout, meta, owners: function::Owners::default() })
     }
 
     /// The file's bytes.

@@ -3,6 +3,7 @@
 //! A surface file is a header, a table of sections and the sections (see [`super::file`]). Each section
 //! is an array of one of these records, except `STRINGS` (see [`super::strings`]), `META` and `NOTES` (JSON).
 //! References between records are indices (`u32`); [`NONE`] means "there is none".
+//! The sections from [`Section::OPTIONAL`] on are left out of a file when it has nothing behind them.
 //! Where a record has a `first_*` field, its run ends where the run of the next record begins.
 
 use zerocopy::little_endian::{U16, U32, U64};
@@ -85,11 +86,13 @@ pub enum Section {
     Configs = 22,
     Sets = 23,
     SetMembers = 24,
+    Verdicts = 25,
+    Callers = 26,
 }
 
 impl Section {
     /// All sections, in the order of the file. An array over this enum is indexed by `number - 1`.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Meta,
         Self::Notes,
         Self::Strings,
@@ -114,7 +117,12 @@ impl Section {
         Self::Configs,
         Self::Sets,
         Self::SetMembers,
+        Self::Verdicts,
+        Self::Callers,
     ];
+
+    /// How many of [`Section::ALL`] every file has; a reader takes the others as empty where they are missing.
+    pub const OPTIONAL: usize = Self::SetMembers as usize;
 
     /// Bytes of one record; 1 for sections that are plain bytes.
     #[must_use]
@@ -128,10 +136,15 @@ impl Section {
         self.fields().is_empty()
     }
 
+    /// Whether a file may lack it.
+    pub(crate) fn is_optional(self) -> bool {
+        self as usize > Self::OPTIONAL
+    }
+
     /// Sizes of a record's fields in bytes; none for sections that are plain bytes.
     pub(crate) fn fields(self) -> &'static [usize] {
         match self {
-            Self::Meta | Self::Notes | Self::Strings => &[],
+            Self::Meta | Self::Notes | Self::Strings | Self::Verdicts => &[],
             Self::Files | Self::SymbolsByName | Self::FunctionSymbols | Self::TypesByName => {
                 &[size_of::<U32>()]
             }
@@ -152,6 +165,7 @@ impl Section {
             Self::Configs => Config::FIELDS,
             Self::Sets => Set::FIELDS,
             Self::SetMembers => SetMember::FIELDS,
+            Self::Callers => Caller::FIELDS,
         }
     }
 }
@@ -211,7 +225,7 @@ records! {
     }
     /// One inlined copy of an instance, in DIE order.
     InlineSite {
-        /// The enclosing physical function: index into `INSTANCES`.
+        /// The enclosing physical function: index into `INSTANCES`, behind these into `CALLERS`.
         caller: U32,
         /// File of the call: index into `FILES`, or `NONE`.
         call_file: U24,
@@ -222,7 +236,7 @@ records! {
     }
     /// One direct call of an instance, in DIE order.
     CallSite {
-        /// The enclosing physical function: index into `INSTANCES`.
+        /// The enclosing physical function: index into `INSTANCES`, behind these into `CALLERS`.
         caller: U32,
     }
     /// An ELF section that symbols refer to.
@@ -255,7 +269,7 @@ records! {
     Type {
         /// Name (string); 0 for none.
         name: U32,
-        /// Kind in bits 0-7, BTF's `kind_flag` in bit 8.
+        /// Kind in bits 0-7, BTF's `kind_flag` in bit 8, `TYPE_*` bits above.
         kind: U32,
         /// Size in bytes, or the id of the type referred to, as in `struct btf_type`.
         size_or_type: U32,
@@ -372,6 +386,13 @@ records! {
         /// Flags of the member (SET8 sets), else 0.
         flags: U32,
     }
+    /// A function that is known only as a caller of others, in a dataset that was cut; sorted by name, then file.
+    Caller {
+        /// Name (string).
+        name: U32,
+        /// Source file of its compile unit: index into `FILES`, or `NONE`.
+        file: U32,
+    }
 }
 
 /// [`Instance::flags`]: `DW_AT_external`.
@@ -380,6 +401,35 @@ pub const INSTANCE_EXTERNAL: u32 = 1;
 pub const INSTANCE_HAS_ADDRESS: u32 = 1 << 1;
 /// [`Instance::flags`]: shift of the three bits that hold an [`super::function::Inline`] code.
 pub const INSTANCE_INLINE_SHIFT: u32 = 2;
+/// [`Instance::flags`]: the address is not in a symbol of the function. DepSurf's dataset has the address of an
+/// inlined copy in such cases, and does not tell of which.
+pub const INSTANCE_ADDRESS_ELSEWHERE: u32 = 1 << 5;
+/// [`Instance::flags`]: whether it has code of its own is not told where there is no address.
+pub const INSTANCE_CODE_UNKNOWN: u32 = 1 << 6;
+
+impl Instance {
+    /// What stands for an instance of which nothing is known.
+    pub(super) const UNKNOWN: Self = Self {
+        unit: U32::new(NONE),
+        decl_file: U32::new(NONE),
+        decl_line: U24([0; 3]),
+        flags: Bits([(4 << INSTANCE_INLINE_SHIFT | INSTANCE_CODE_UNKNOWN) as u8]),
+        address: U64::new(0),
+        prototype: U32::new(NONE),
+        first_inline_site: U32::new(0),
+        first_call_site: U32::new(0),
+    };
+}
+
+/// [`Type::kind`]: known only because other types name it. What it is made of is unknown, and it is not among
+/// the types by name.
+pub const TYPE_UNDEFINED: u32 = 1 << 9;
+/// [`Type::kind`]: defined, but not among the types by name, because it was not listed under its own.
+pub const TYPE_UNLISTED: u32 = 1 << 10;
+/// [`Type::kind`]: the size is unknown.
+pub const TYPE_NO_SIZE: u32 = 1 << 11;
+/// [`Type::kind`]: the offsets of the members are unknown, and which of them are bitfields.
+pub const TYPE_NO_OFFSETS: u32 = 1 << 12;
 
 /// [`Tracepoint::flags`]: has a `trace_event_call`, so `events/SYSTEM/NAME` exists.
 pub const TRACEPOINT_EVENT: u32 = 1;
@@ -403,6 +453,9 @@ pub const LSM_SETS_UNKNOWN: u32 = 1 << 5;
 pub const KFUNC_DECL_TAG: u32 = 1;
 /// [`Kfunc::evidence`]: member of a SET8 marked as a kfunc set.
 pub const KFUNC_SET: u32 = 1 << 1;
+/// [`Kfunc::evidence`]: named by a symbol `__BTF_ID__func__*`, so it is in some set of `.BTF_ids`, which may be
+/// one that is not about kfuncs. Flags and sets are unknown.
+pub const KFUNC_BTF_ID: u32 = 1 << 2;
 
 /// [`Syscall::flags`]: the entry is `sys_ni_syscall`.
 pub const SYSCALL_UNIMPLEMENTED: u32 = 1;

@@ -112,9 +112,13 @@ fn is_at(blob: &[u8], at: u32, bytes: &[u8]) -> bool {
 
 /// The string at an offset of a string table; empty where the offset or the bytes are bad.
 pub(crate) fn text_at(blob: &[u8], at: u32) -> &str {
-    let Some(rest) = blob.get(at as usize..) else { return "" };
-    let Some(end) = memchr::memchr(0, rest) else { return "" };
-    std::str::from_utf8(&rest[..end]).unwrap_or_default()
+    std::str::from_utf8(bytes_at(blob, at)).unwrap_or_default()
+}
+
+/// The bytes of the string at an offset, which may not be UTF-8; empty where the offset is bad.
+pub(crate) fn bytes_at(blob: &[u8], at: u32) -> &[u8] {
+    let rest = blob.get(at as usize..).unwrap_or_default();
+    memchr::memchr(0, rest).map_or(&[], |end| &rest[..end])
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! One example of all names of one thing: system `sched`, event `sched_switch`, class `sched_switch`
 //! (`event_class_sched_switch`), record `struct trace_event_raw_sched_switch`, probe
 //! `trace_event_raw_event_sched_switch`, raw arguments `btf_trace_sched_switch`.
+//! The events of system calls are in no list: [`super::syscall`] makes them.
 
 use super::Surface;
 use super::record::{self, NONE, Section};
@@ -15,8 +16,17 @@ pub struct Tracepoint<'a> {
     record: &'a record::Tracepoint,
 }
 
+/// Parts `SYSTEM:NAME` or `SYSTEM/NAME`, as tools and `events/` write it; the system is `None` in a bare name.
+#[must_use]
+pub fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once([':', '/']) {
+        Some((system, name)) => (Some(system), name),
+        None => (None, name),
+    }
+}
+
 impl Surface {
-    /// All tracepoints, sorted by name, then system.
+    /// All tracepoints of the image's own lists, sorted by name, then system.
     pub fn tracepoints(&self) -> impl ExactSizeIterator<Item = Tracepoint<'_>> {
         let records: &[record::Tracepoint] = self.table(Section::Tracepoints);
         records.iter().map(|record| Tracepoint { surface: self, record })

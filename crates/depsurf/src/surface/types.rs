@@ -1,9 +1,12 @@
 //! Types in BTF's vocabulary, whether they were read from `.BTF` or from DWARF.
 
+mod table;
+
 use zerocopy::little_endian::U32;
 
+pub use self::table::{Child, TypeTable};
 use super::record::{self, NONE};
-use super::strings::{StrId, Strings, text_at};
+use super::strings::{StrId, text_at};
 
 /// Id of a type in a surface; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +75,15 @@ impl TypeKind {
         Self::ALL.get(usize::from(number)).copied()
     }
 
+    /// Whether a type of this kind refers to another one in the place of a size.
+    fn has_target(self) -> bool {
+        use TypeKind::{Const, DeclTag, Func, FuncProto, Ptr, Restrict, TypeTag, Typedef, Var, Volatile};
+        matches!(
+            self,
+            Ptr | Typedef | Volatile | Const | Restrict | Func | FuncProto | Var | DeclTag | TypeTag
+        )
+    }
+
     /// BTF's word, as in `bpftool btf dump`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -97,125 +109,6 @@ impl TypeKind {
             Self::TypeTag => "TYPE_TAG",
             Self::Enum64 => "ENUM64",
         }
-    }
-}
-
-/// A child of a type while it is built; see [`record::TypeChild`] for the words' meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "see the record")]
-pub struct Child {
-    pub name: StrId,
-    pub a: u32,
-    pub b: u32,
-}
-
-/// The types of a surface while it is built. Ids are given in order of [`TypeTable::push`], from 1.
-#[derive(Debug, Clone)]
-pub struct TypeTable {
-    records: Vec<record::Type>,
-    children: Vec<record::TypeChild>,
-}
-
-impl Default for TypeTable {
-    fn default() -> Self {
-        let void = record::Type {
-            name: 0.into(),
-            kind: u32::from(TypeKind::Void as u8).into(),
-            size_or_type: 0.into(),
-            first_child: 0.into(),
-        };
-        Self { records: vec![void], children: Vec::new() }
-    }
-}
-
-impl TypeTable {
-    /// A table that holds only `void`.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The id that the next [`TypeTable::push`] will give.
-    #[must_use]
-    pub fn next_id(&self) -> TypeId {
-        TypeId(self.records.len() as u32)
-    }
-
-    /// Adds a type and gives its id. `size_or_type` and `kind_flag` mean what they mean in `struct btf_type`.
-    pub fn push(
-        &mut self,
-        kind: TypeKind,
-        kind_flag: bool,
-        name: StrId,
-        size_or_type: u32,
-        children: impl IntoIterator<Item = Child>,
-    ) -> TypeId {
-        let id = self.next_id();
-        let first_child = self.children.len() as u32;
-        self.children.extend(children.into_iter().map(|child| record::TypeChild {
-            name: child.name.0.into(),
-            a: child.a.into(),
-            b: child.b.into(),
-        }));
-        self.records.push(record::Type {
-            name: name.0.into(),
-            kind: (u32::from(kind as u8) | u32::from(kind_flag) << 8).into(),
-            size_or_type: size_or_type.into(),
-            first_child: first_child.into(),
-        });
-        id
-    }
-
-    /// Takes back the types from `next` on, as if they had not been pushed.
-    pub(crate) fn truncate(&mut self, next: TypeId) {
-        if let Some(first) = self.records.get(next.0 as usize) {
-            self.children.truncate(first.first_child.get() as usize);
-            self.records.truncate(next.0 as usize);
-        }
-    }
-
-    /// Replaces the content of a type whose number of children is already right, so that types which refer
-    /// to each other can be built.
-    ///
-    /// # Panics
-    /// When the number of children differs or the id is unknown.
-    pub fn patch(&mut self, id: TypeId, kind_flag: bool, size_or_type: u32, children: &[Child]) {
-        let record = &mut self.records[id.0 as usize];
-        record.kind = (record.kind.get() & 0xff | u32::from(kind_flag) << 8).into();
-        record.size_or_type = size_or_type.into();
-        let start = record.first_child.get() as usize;
-        let end = self
-            .records
-            .get(id.0 as usize + 1)
-            .map_or(self.children.len(), |next| next.first_child.get() as usize);
-        assert_eq!(end - start, children.len(), "a type keeps its number of children");
-        for (stored, child) in self.children[start..end].iter_mut().zip(children) {
-            *stored = record::TypeChild { name: child.name.0.into(), a: child.a.into(), b: child.b.into() };
-        }
-    }
-
-    /// The records, as stored.
-    #[must_use]
-    pub fn records(&self) -> &[record::Type] {
-        &self.records
-    }
-
-    /// The children, as stored.
-    #[must_use]
-    pub fn children(&self) -> &[record::TypeChild] {
-        &self.children
-    }
-
-    /// Ids of the named types, sorted by name, kind, id.
-    #[must_use]
-    pub fn by_name(&self, strings: &Strings) -> Vec<U32> {
-        super::index::types_by_name(&self.records, strings.bytes())
-    }
-
-    /// The table as a view. `by_name` is what [`TypeTable::by_name`] gave.
-    #[must_use]
-    pub fn view<'a>(&'a self, strings: &'a Strings, by_name: &'a [U32]) -> Types<'a> {
-        Types { records: &self.records, children: &self.children, by_name, strings: strings.bytes() }
     }
 }
 
@@ -306,9 +199,9 @@ pub struct Member<'a> {
     pub name: &'a str,
     /// Type.
     pub type_id: TypeId,
-    /// Offset from the start of the struct, in bits.
-    pub bit_offset: u32,
-    /// Bits of a bitfield; `None` for other members.
+    /// Offset from the start of the struct, in bits; `None` where it is unknown.
+    pub bit_offset: Option<u32>,
+    /// Bits of a bitfield; `None` for other members, and where that is unknown.
     pub bitfield_size: Option<u8>,
 }
 
@@ -367,24 +260,42 @@ impl<'a> Type<'a> {
         StrId(self.record.name.get())
     }
 
-    /// Size in bytes of INT, STRUCT, UNION, ENUM, ENUM64, FLOAT and DATASEC; `None` for other kinds.
+    /// Whether it is known what the type is made of: members, values, target. What an imported dataset only
+    /// refers to has nothing but kind and name, and is not found by its name.
+    #[must_use]
+    pub fn is_defined(self) -> bool {
+        !self.has(record::TYPE_UNDEFINED)
+    }
+
+    /// Whether it is found by its name.
+    pub(crate) fn is_listed(self) -> bool {
+        !self.has(record::TYPE_UNDEFINED) && !self.has(record::TYPE_UNLISTED)
+    }
+
+    /// Whether the offsets of its members are known, and which of them are bitfields.
+    #[must_use]
+    pub fn has_offsets(self) -> bool {
+        !self.has(record::TYPE_NO_OFFSETS)
+    }
+
+    fn has(self, bit: u32) -> bool {
+        self.record.kind.get() & bit != 0
+    }
+
+    /// Size in bytes of INT, STRUCT, UNION, ENUM, ENUM64, FLOAT and DATASEC; `None` for other kinds, and where it is
+    /// unknown.
     #[must_use]
     pub fn size(self) -> Option<u32> {
         use TypeKind::{Datasec, Enum, Enum64, Float, Int, Struct, Union};
-        matches!(self.kind(), Int | Struct | Union | Enum | Enum64 | Float | Datasec)
-            .then(|| self.record.size_or_type.get())
+        let sized = matches!(self.kind(), Int | Struct | Union | Enum | Enum64 | Float | Datasec);
+        (sized && !self.has(record::TYPE_NO_SIZE)).then(|| self.record.size_or_type.get())
     }
 
     /// The id of the type that PTR, TYPEDEF, a qualifier, FUNC, VAR, a tag or FUNC_PROTO (its return type)
-    /// refers to; `None` for other kinds.
+    /// refers to; `None` for other kinds, and for a typedef of which only the name is known.
     #[must_use]
     pub fn target_id(self) -> Option<TypeId> {
-        use TypeKind::{Const, DeclTag, Func, FuncProto, Ptr, Restrict, TypeTag, Typedef, Var, Volatile};
-        matches!(
-            self.kind(),
-            Ptr | Typedef | Volatile | Const | Restrict | Func | FuncProto | Var | DeclTag | TypeTag
-        )
-        .then(|| TypeId(self.record.size_or_type.get()))
+        (self.kind().has_target() && self.is_defined()).then(|| TypeId(self.record.size_or_type.get()))
     }
 
     /// The type of [`Type::target_id`].
@@ -412,13 +323,14 @@ impl<'a> Type<'a> {
             _ => &[],
         };
         let bitfields = self.kind_flag();
+        let known = self.has_offsets();
         children.iter().map(move |child| {
             let word = child.b.get();
             let size = (word >> 24) as u8;
             Member {
                 name: self.types.text(child.name.get()),
                 type_id: TypeId(child.a.get()),
-                bit_offset: if bitfields { word & 0xff_ffff } else { word },
+                bit_offset: known.then_some(if bitfields { word & 0xff_ffff } else { word }),
                 bitfield_size: (bitfields && size != 0).then_some(size),
             }
         })

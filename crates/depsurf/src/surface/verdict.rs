@@ -67,13 +67,54 @@ impl Verdict {
     }
 }
 
+const COLLISIONS: [Collision; 5] = [
+    Collision::UniqueGlobal,
+    Collision::UniqueStatic,
+    Collision::StaticDuplication,
+    Collision::StaticStatic,
+    Collision::StaticGlobal,
+];
+const INLINES: [InlineKind; 3] = [InlineKind::Full, InlineKind::Selective, InlineKind::No];
+
+/// A verdict that a dataset gave, as far as it gave one, in the byte that a surface keeps: the collision in bits 0-2
+/// and the inline kind in bits 3-4, each as its place in the list of these from 1 on, 0 where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Given {
+    /// How the instances relate.
+    pub collision: Option<Collision>,
+    /// Whether there is code of its own, and copies of it.
+    pub inline: Option<InlineKind>,
+}
+
+impl Given {
+    /// The byte of a surface.
+    #[must_use]
+    pub fn to_byte(self) -> u8 {
+        let place = |place: Option<usize>| place.map_or(0, |place| place as u8 + 1);
+        let collision = COLLISIONS.iter().position(|other| Some(*other) == self.collision);
+        let inline = INLINES.iter().position(|other| Some(*other) == self.inline);
+        place(collision) | place(inline) << 3
+    }
+
+    /// What a byte means; numbers that no writer gives are no verdict.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Self {
+        let place = |number: u8| usize::from(number).wrapping_sub(1);
+        Self {
+            collision: COLLISIONS.get(place(byte & 7)).copied(),
+            inline: INLINES.get(place(byte >> 3 & 3)).copied(),
+        }
+    }
+}
+
 impl Function<'_> {
-    /// Its verdict on this kernel.
+    /// Its verdict on this kernel: the one it was imported with, else what follows from the evidence.
     #[must_use]
     pub fn verdict(self) -> Verdict {
+        let given = self.given_verdict();
         Verdict {
-            collision: self.collision(),
-            inline: self.inline_kind(),
+            collision: given.collision.unwrap_or_else(|| self.collision()),
+            inline: given.inline.unwrap_or_else(|| self.inline_kind()),
             transformed: self.is_transformed(),
         }
     }
@@ -82,6 +123,17 @@ impl Function<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_keeps_what_was_given() {
+        for collision in COLLISIONS.into_iter().map(Some).chain([None]) {
+            for inline in INLINES.into_iter().map(Some).chain([None]) {
+                let given = Given { collision, inline };
+                assert_eq!(Given::from_byte(given.to_byte()), given);
+            }
+        }
+        assert_eq!(Given::from_byte(7), Given::default());
+    }
 
     #[test]
     fn issues_come_in_the_order_of_a_page() {

@@ -27,6 +27,11 @@ pub(super) fn kernel_types(target: Target) -> Types {
                 ("exit_event", "struct trace_event_call *"),
             ],
         )
+        .structure(
+            "syscall_trace_enter",
+            &[("ent", "struct trace_entry"), ("nr", "int"), ("args", "unsigned long[]")],
+        )
+        .structure("syscall_trace_exit", &[("ent", "struct trace_entry"), ("nr", "int"), ("ret", "long")])
         .structure("<pair>", &[("id", "u32"), ("flags", "u32")])
         .structure("btf_id_set8", &[("cnt", "u32"), ("flags", "u32"), ("pairs", "struct <pair>[]")]);
     types

@@ -1,8 +1,11 @@
 //! Time and peak memory of a child process, as the kernel tells them.
 
 use std::ffi::OsString;
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,13 +21,20 @@ pub struct Measure {
     pub cpu: Duration,
     /// Largest resident set of any run, in bytes. Pages of mapped files count.
     pub peak: u64,
+    /// The part of the resident set that is no page of a file, at its largest among samples some milliseconds
+    /// apart; too low for runs that are hardly longer than that.
+    pub anonymous: u64,
 }
 
 struct Run {
     time: Duration,
     cpu: Duration,
     peak: u64,
+    anonymous: u64,
 }
+
+/// How often the anonymous memory of a run is looked at.
+const SAMPLE: Duration = Duration::from_millis(10);
 
 /// Runs a command once to warm up, then `runs` times. `prepare` comes before each, and is not measured.
 pub fn measure(runs: usize, command: &Command, mut prepare: impl FnMut() -> Result<()>) -> Result<Measure> {
@@ -44,6 +54,7 @@ pub fn measure(runs: usize, command: &Command, mut prepare: impl FnMut() -> Resu
         best: done[0].time,
         cpu: median.cpu,
         peak: done.iter().map(|run| run.peak).max().unwrap_or(0),
+        anonymous: done.iter().map(|run| run.anonymous).max().unwrap_or(0),
     })
 }
 
@@ -55,14 +66,19 @@ fn once(command: &Command) -> Result<Run> {
     let output = helper.output().context("cannot run xtask")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [time, cpu, peak] = numbers.as_slice() else {
+    let [time, cpu, peak, anonymous] = numbers.as_slice() else {
         bail!("cannot measure {}: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
     };
-    Ok(Run { time: Duration::from_micros(*time), cpu: Duration::from_micros(*cpu), peak: *peak })
+    Ok(Run {
+        time: Duration::from_micros(*time),
+        cpu: Duration::from_micros(*cpu),
+        peak: *peak,
+        anonymous: *anonymous,
+    })
 }
 
 /// Runs a command without output, and prints the microseconds it took on the clock and on processors, and the
-/// bytes of its peak.
+/// bytes of its peak: of the resident set, and of its anonymous part.
 ///
 /// The peak of a child begins with that of the process that starts it, even across `execve` (`setmax_mm_hiwater_rss`
 /// in the kernel's `fs/exec.c`). So the one that starts it has to be small, which this is and the benchmark is not.
@@ -76,13 +92,36 @@ pub fn weigh(command: &[OsString]) -> Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot run {}", program.display()))?;
-    let (status, usage) = wait(&child).context("cannot wait")?;
-    let time = start.elapsed().as_micros();
+    let done = AtomicBool::new(false);
+    let (waited, time, anonymous) = thread::scope(|scope| {
+        let sampler = scope.spawn(|| anonymous_peak(child.id(), &done));
+        let waited = wait(&child);
+        let time = start.elapsed().as_micros();
+        done.store(true, Ordering::Relaxed);
+        sampler.thread().unpark();
+        (waited, time, sampler.join().unwrap_or(0))
+    });
+    let (status, usage) = waited.context("cannot wait")?;
     ensure!(status.success(), "{status}");
     let micros = |value: libc::timeval| value.tv_sec * 1_000_000 + value.tv_usec;
     // `ru_maxrss` is in kilobytes (getrusage(2)).
-    println!("{time} {} {}", micros(usage.ru_utime) + micros(usage.ru_stime), usage.ru_maxrss * 1024);
+    let cpu = micros(usage.ru_utime) + micros(usage.ru_stime);
+    println!("{time} {cpu} {} {anonymous}", usage.ru_maxrss * 1024);
     Ok(())
+}
+
+/// The largest `RssAnon` of a process (proc_pid_status(5)) until it is done, in bytes; 0 where it was not seen.
+fn anonymous_peak(process: u32, done: &AtomicBool) -> u64 {
+    let path = format!("/proc/{process}/status");
+    let mut peak = 0;
+    while !done.load(Ordering::Relaxed) {
+        thread::park_timeout(SAMPLE);
+        let status = fs::read_to_string(&path).unwrap_or_default();
+        let value = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
+        let kilobytes: u64 = value.and_then(|value| value.parse().ok()).unwrap_or(0);
+        peak = peak.max(kilobytes * 1024);
+    }
+    peak
 }
 
 /// Waits for a child and takes its resource usage, which the standard library does not tell.

@@ -4,6 +4,7 @@
 //! printed and appended to `docs/bench.md`.
 
 mod measure;
+mod pages;
 mod report;
 
 use std::fs;
@@ -90,6 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench.packages(&subjects, oracle, &mut budgets)?,
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
+        bench.site(&bench.scratch.join("pages"), &mut budgets)?,
         bench.small()?,
     ];
     let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);

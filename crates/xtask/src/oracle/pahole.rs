@@ -79,7 +79,7 @@ fn definition(found: Type<'_>) -> Definition {
 
 fn collect(found: Type<'_>, base: u64, depth: u32, fields: &mut Vec<Field>) {
     for Member { name, type_id, bit_offset, bitfield_size } in found.members() {
-        let bit_offset = base + u64::from(bit_offset);
+        let Some(bit_offset) = bit_offset.map(|offset| base + u64::from(offset)) else { continue };
         // `const struct { ... };` without a name is printed like one without the qualifier.
         match found.types().get(type_id).map(|member| member.stripped(false)) {
             Some(inner) if name.is_empty() && depth < 32 && is_composite(inner) => {

@@ -73,6 +73,18 @@ pub const STARTER: [Line; 5] = [
 /// The large kernel that measurements include: all drivers of a plain Debian kernel.
 pub const GENERIC: Line = Line { flavour: "", ..ORACLE };
 
+/// The kernels that documents compare: of several versions, architectures and flavours.
+pub const DATASET: [Line; 8] = [
+    STARTER[0],
+    STARTER[1],
+    STARTER[2],
+    STARTER[3],
+    STARTER[4],
+    GENERIC,
+    Line { flavour: "rt-", ..ORACLE },
+    Line { flavour: "", arch: "s390x", ..ORACLE },
+];
+
 impl Line {
     /// Name of the package with debug information.
     pub fn package(&self) -> String {

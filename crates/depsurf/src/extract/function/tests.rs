@@ -31,6 +31,7 @@ fn meta() -> Meta {
         address_size: 8,
         base_address: A,
         btf_types: 1,
+        imported: None,
         evidence: BTreeMap::from([(Fact::Functions, Evidence::known(".debug_info"))]),
     }
 }

@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_X86_64_RELATIVE.0,
     absolute_relocation: elf::R_X86_64_64.0,
-    uname_words: &["amd64", "x86_64"],
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[

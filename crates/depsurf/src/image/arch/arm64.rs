@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_AARCH64_RELATIVE.0,
     absolute_relocation: elf::R_AARCH64_ABS64.0,
-    uname_words: &["arm64", "aarch64"],
     // arch/arm64/kernel/probes/kprobes.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__hyp_text_start", "__hyp_text_end")],
     syscall_tables: &[

@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_ARM_RELATIVE.0,
     absolute_relocation: elf::R_ARM_ABS32.0,
-    uname_words: &["armmp", "armv7l", "armv7hl"],
     // arch/arm/probes/kprobes/core.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__idmap_text_start", "__idmap_text_end")],
     syscall_tables: &[

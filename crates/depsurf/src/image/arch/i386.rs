@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_386_RELATIVE.0,
     absolute_relocation: elf::R_386_32.0,
-    uname_words: &["686", "i386", "i686"],
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[SyscallTable {

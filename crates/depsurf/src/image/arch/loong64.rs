@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_LARCH_RELATIVE.0,
     absolute_relocation: elf::R_LARCH_64.0,
-    uname_words: &["loong64", "loongarch64"],
     // arch/loongarch/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[SyscallTable {

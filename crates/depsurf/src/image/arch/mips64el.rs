@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_MIPS_REL32.0,
     absolute_relocation: elf::R_MIPS_64.0,
-    uname_words: &["mips64el", "mips64r2el"],
     no_probe_areas: &[],
     syscall_tables: &[
         SyscallTable {

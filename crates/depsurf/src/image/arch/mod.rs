@@ -31,8 +31,6 @@ pub struct Machine {
     pub relative_relocation: u32,
     /// The relocation of a whole word against a symbol.
     pub absolute_relocation: u32,
-    /// Words for the architecture at the end of `uname -r`, in any distribution's spelling.
-    pub uname_words: &'static [&'static str],
     /// Start and stop symbols of code that the architecture's `arch_populate_kprobe_blacklist` or
     /// `arch_within_kprobe_blacklist` puts on the kprobe blacklist, beside what every architecture has there.
     pub no_probe_areas: &'static [(&'static str, &'static str)],

@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_PPC64_RELATIVE.0,
     absolute_relocation: elf::R_PPC64_ADDR64.0,
-    uname_words: &["powerpc64le", "ppc64el", "ppc64le"],
     // arch/powerpc/kernel/kprobes.c
     no_probe_areas: &[("_stext", "__head_end")],
     syscall_tables: &[

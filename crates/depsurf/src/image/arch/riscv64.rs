@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_RISCV_RELATIVE.0,
     absolute_relocation: elf::R_RISCV_64.0,
-    uname_words: &["riscv64"],
     // arch/riscv/kernel/probes/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[

@@ -12,7 +12,6 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: true,
     relative_relocation: elf::R_390_RELATIVE.0,
     absolute_relocation: elf::R_390_64.0,
-    uname_words: &["s390x"],
     // arch/s390/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[

@@ -46,6 +46,7 @@ fn parts(known: &[Fact]) -> Parts {
         address_size: 8,
         base_address: 0,
         btf_types: 1,
+        imported: None,
         evidence: evidence.collect(),
     })
 }

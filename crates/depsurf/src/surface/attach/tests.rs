@@ -45,6 +45,7 @@ impl Image {
             address_size: 8,
             base_address: 0,
             btf_types: 1,
+            imported: None,
             evidence: known.into_iter().map(|fact| (fact, Evidence::known("the test"))).collect(),
         };
         let mut image = Self {

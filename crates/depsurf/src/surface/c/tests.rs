@@ -148,7 +148,8 @@ fn definitions() {
         t.print(outer, definition),
         "struct outer {\n    int first;\n    int a;\n    int b;\n    int c;\n    int (anon);\n    int (anon-1);\n};"
     );
-    let offsets = t.print(outer, |ty| fields(ty).iter().map(|field| field.bit_offset).collect::<Vec<_>>());
+    let offsets =
+        t.print(outer, |ty| fields(ty).iter().map(|field| field.bit_offset.unwrap()).collect::<Vec<_>>());
     assert_eq!(offsets, [0, 64, 64, 96, 128, 160]);
     let name = t.strings.intern(b"state");
     let values = [("DEAD", u32::MAX), ("ALIVE", 1)].map(|(name, value)| Child {

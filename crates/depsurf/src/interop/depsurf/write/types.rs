@@ -22,6 +22,11 @@ pub(super) fn functions(surface: &Surface, sink: Sink<'_>) -> Result<()> {
         func(&mut json, name, proto)?;
         sink(json.line())
     };
+    if surface.meta().imported.is_some() {
+        let mut functions = of_kind(surface, TypeKind::Func);
+        return functions
+            .try_for_each(|found| found.target().map_or(Ok(()), |proto| line(found.name(), proto)));
+    }
     let mut order = Vec::new();
     let mut by_name: HashMap<&str, Vec<Type<'_>>> = HashMap::new();
     for func in of_kind(surface, TypeKind::Func) {
@@ -65,9 +70,9 @@ fn chosen<'a>(surface: &'a Surface, name: &str, protos: &[Type<'a>]) -> Option<T
 /// One line per named struct or union.
 pub(super) fn composites(surface: &Surface, kind: TypeKind, sink: Sink<'_>) -> Result<()> {
     let mut json = Json::default();
-    let mut seen = HashSet::new();
+    let mut names = Names::new(surface);
     for found in of_kind(surface, kind) {
-        if found.name().is_empty() || !seen.insert(found.name()) {
+        if found.name().is_empty() || !names.is_new(found.name()) {
             continue;
         }
         json.clear();
@@ -80,19 +85,23 @@ pub(super) fn composites(surface: &Surface, kind: TypeKind, sink: Sink<'_>) -> R
 /// One line per named enum, and one with the values of all anonymous ones.
 pub(super) fn enums(surface: &Surface, sink: Sink<'_>) -> Result<()> {
     let mut json = Json::default();
-    let mut seen = HashSet::new();
+    let mut names = Names::new(surface);
+    let is_imported = surface.meta().imported.is_some();
     for found in of_kind(surface, TypeKind::Enum) {
-        if found.name().is_empty() || !seen.insert(found.name()) {
+        if !is_imported && found.name().is_empty() || !names.is_new(found.name()) {
             continue;
         }
         json.clear();
-        enumeration(&mut json, found.name(), found.size().unwrap_or(0), [found]);
+        enumeration(&mut json, display_name(found.name()), found.size(), [found]);
         sink(json.line())?;
+    }
+    if is_imported {
+        return Ok(());
     }
     let anonymous = || of_kind(surface, TypeKind::Enum).filter(|found| found.name().is_empty());
     if anonymous().next().is_some() {
         json.clear();
-        enumeration(&mut json, "(anon)", 4, anonymous());
+        enumeration(&mut json, "(anon)", Some(4), anonymous());
         sink(json.line())?;
     }
     Ok(())
@@ -101,27 +110,42 @@ pub(super) fn enums(surface: &Surface, sink: Sink<'_>) -> Result<()> {
 /// One line per integer or float.
 pub(super) fn ints(surface: &Surface, sink: Sink<'_>) -> Result<()> {
     let mut json = Json::default();
-    let mut seen = HashSet::new();
+    let mut names = Names::new(surface);
     let is_number = |found: &Type<'_>| matches!(found.kind(), TypeKind::Int | TypeKind::Float);
     for found in own_types(surface).filter(is_number) {
-        if !seen.insert(found.name()) {
+        if !names.is_new(found.name()) {
             continue;
         }
         json.clear();
         json.object(|json| {
             head(json, found);
-            json.key("size").plain(found.size().unwrap_or(0));
+            size(json, found.size());
         });
         sink(json.line())?;
     }
     Ok(())
 }
 
+/// Which names have had their line. The original has one line per name; what was imported is written as it was.
+struct Names<'a> {
+    seen: Option<HashSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(surface: &Surface) -> Self {
+        Self { seen: surface.meta().imported.is_none().then(HashSet::new) }
+    }
+
+    fn is_new(&mut self, name: &'a str) -> bool {
+        self.seen.as_mut().is_none_or(|seen| seen.insert(name))
+    }
+}
+
 /// The types that the original would see: those of `.BTF`, or all where there is none.
 fn own_types(surface: &Surface) -> impl Iterator<Item = Type<'_>> {
     let types = surface.types();
     let end = Some(surface.meta().btf_types).filter(|end| *end > 1).unwrap_or(types.len());
-    (1..end.min(types.len())).filter_map(move |id| types.get(TypeId(id)))
+    (1..end.min(types.len())).filter_map(move |id| types.get(TypeId(id))).filter(|found| found.is_listed())
 }
 
 fn of_kind(surface: &Surface, kind: TypeKind) -> impl Iterator<Item = Type<'_>> {
@@ -141,17 +165,29 @@ pub(super) fn func(json: &mut Json, name: &str, proto: Type<'_>) -> Result<()> {
 pub(super) fn composite(json: &mut Json, found: Type<'_>) -> Result<()> {
     json.object(|json| {
         head(json, found);
-        json.key("size").plain(found.size().unwrap_or(0));
+        size(json, found.size());
         json.key("members")
             .array(|json| Printer::new(found.name()).members(json, found, 0, &mut Anonymous::default(), 0))
     })
 }
 
-fn enumeration<'a>(json: &mut Json, name: &str, size: u32, enums: impl IntoIterator<Item = Type<'a>>) {
+/// The size, where it is known.
+fn size(json: &mut Json, bytes: Option<u32>) {
+    if let Some(bytes) = bytes {
+        json.key("size").plain(bytes);
+    }
+}
+
+fn enumeration<'a>(
+    json: &mut Json,
+    name: &str,
+    bytes: Option<u32>,
+    enums: impl IntoIterator<Item = Type<'a>>,
+) {
     json.object(|json| {
         json.key("kind").string("ENUM");
         json.key("name").string(name);
-        json.key("size").plain(size);
+        size(json, bytes);
         json.key("values").array(|json| {
             for value in enums.into_iter().flat_map(Type::enumerators) {
                 json.object(|json| {
@@ -226,15 +262,17 @@ impl<'a> Printer<'a> {
         self.enter(depth)?;
         for member in found.members() {
             let Member { name, type_id, bit_offset, bitfield_size } = member;
-            let offset = base + u64::from(bit_offset);
+            let offset = bit_offset.map(|offset| base + u64::from(offset));
             let inner = target(found.types(), type_id);
             if name.is_empty() && matches!(inner.kind(), TypeKind::Struct | TypeKind::Union) {
-                self.members(json, inner, offset, anonymous, depth + 1)?;
+                self.members(json, inner, offset.unwrap_or(base), anonymous, depth + 1)?;
                 continue;
             }
             json.object(|json| {
                 anonymous.name(json.key("name"), name);
-                json.key("bits_offset").plain(offset);
+                if let Some(offset) = offset {
+                    json.key("bits_offset").plain(offset);
+                }
                 if let Some(size) = bitfield_size {
                     json.key("bitfield_size").plain(size);
                 }
@@ -292,7 +330,7 @@ impl<'a> Printer<'a> {
             Enum | Enum64 => {
                 json.key("kind").string("ENUM");
                 json.key("name").string(display_name(found.name()));
-                json.key("size").plain(found.size().unwrap_or(0));
+                size(json, found.size());
                 Ok(())
             }
             Fwd => {

@@ -4,6 +4,7 @@ use super::Sink;
 use super::json::Json;
 use super::symbol::bind;
 use crate::error::Result;
+use crate::surface::function::InlineKind;
 use crate::surface::{Function, Instance, Surface};
 
 /// One line per function, sorted by name.
@@ -20,8 +21,9 @@ pub(super) fn groups(surface: &Surface, sink: Sink<'_>) -> Result<()> {
 fn group(json: &mut Json, function: Function<'_>) {
     json.object(|json| {
         json.key("name").string(function.name());
-        json.key("collision_type").string(function.collision().words());
-        json.key("inline_type").string(inline_type(function));
+        json.key("collision_type").string(function.verdict().collision.words());
+        let inline = function.given_verdict().inline.unwrap_or_else(|| inline_type(function));
+        json.key("inline_type").string(inline.words());
         json.key("funcs").array(|json| {
             for instance in function.instances() {
                 func(json, function.name(), instance);
@@ -43,13 +45,13 @@ fn group(json: &mut Json, function: Function<'_>) {
 
 /// The original's rule: what GCC writes into `DW_AT_inline` counts, also for functions that have an
 /// abstract instance because they were cloned or split, and no inlined copy anywhere.
-fn inline_type(function: Function<'_>) -> &'static str {
+fn inline_type(function: Function<'_>) -> InlineKind {
     if function.symbols().next().is_none() {
-        "Full"
+        InlineKind::Full
     } else if function.instances().any(|instance| instance.inline().is_inlined()) {
-        "Selective"
+        InlineKind::Selective
     } else {
-        "No"
+        InlineKind::No
     }
 }
 
@@ -78,10 +80,11 @@ fn func(json: &mut Json, name: &str, instance: Instance<'_>) {
     });
 }
 
-/// Address of the out-of-line code, else of the first inlined copy that has one, else 0.
+/// Address of the out-of-line code, else the one it was imported with, else of the first inlined copy that has
+/// one, else 0.
 fn address(instance: Instance<'_>) -> u64 {
     let copy = || instance.inline_sites().find_map(|site| site.address);
-    instance.address().or_else(copy).unwrap_or(0)
+    instance.address().or_else(|| instance.address_elsewhere()).or_else(copy).unwrap_or(0)
 }
 
 fn caller(json: &mut Json, from: Instance<'_>) {

@@ -15,7 +15,12 @@ pub(super) fn text(surface: &Surface, sink: Sink<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The compiler's line of `.comment`.
+/// The compiler's line of `.comment`, and what an import had behind it.
 pub(super) fn comment(surface: &Surface, sink: Sink<'_>) -> Result<()> {
-    sink(&format!("{}\n", surface.meta().compiler.as_deref().unwrap_or_default()))
+    let meta = surface.meta();
+    let further = meta.imported.iter().flat_map(|import| &import.further_comments).map(String::as_str);
+    for line in meta.compiler.as_deref().into_iter().chain(further) {
+        sink(&format!("{line}\n"))?;
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::surface::function::Inline;
 use crate::surface::record::{self, NONE};
 use crate::surface::strings::StrId;
 use crate::surface::types::{Child, TypeTable};
-use crate::surface::{Evidence, Meta, meta};
+use crate::surface::{Evidence, Fact, Meta, meta};
 
 fn meta(known: &[Fact]) -> Meta {
     Meta {
@@ -23,6 +23,7 @@ fn meta(known: &[Fact]) -> Meta {
         address_size: 8,
         base_address: 0x1000,
         btf_types: 1,
+        imported: None,
         evidence: known.iter().map(|fact| (*fact, Evidence::known("test"))).collect::<BTreeMap<_, _>>(),
     }
 }

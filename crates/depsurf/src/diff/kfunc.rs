@@ -1,0 +1,29 @@
+//! Kernel functions that programs may call: the prototype, and the flags that the verifier goes by.
+
+use super::change::{Change, What};
+use super::pair::Pair;
+use super::prototype;
+use crate::surface::Fact;
+use crate::surface::kfunc::{FLAG_NAMES, Kfunc};
+
+/// The changes of a kfunc that both kernels have.
+pub(super) fn changes(pair: Pair<'_>, old: Kfunc<'_>, new: Kfunc<'_>, out: &mut Vec<Change>) {
+    if let (Some(old), Some(new)) = (old.prototype(), new.prototype()) {
+        prototype::changes(pair, old, new, out);
+    }
+    // The flags stand in the sets, also where a DECL_TAG tells which functions are kfuncs.
+    if !pair.knows(&[Fact::BtfIds]) {
+        return;
+    }
+    for (what, flags) in
+        [(What::FlagAdded, new.flags() & !old.flags()), (What::FlagRemoved, old.flags() & !new.flags())]
+    {
+        for bit in (0..32).filter(|bit| flags >> bit & 1 != 0) {
+            let name = FLAG_NAMES.get(bit).map_or_else(|| format!("bit {bit}"), |name| (*name).to_owned());
+            out.push(match what {
+                What::FlagAdded => Change::added(what, name.as_str(), name.as_str()),
+                _ => Change::removed(what, name.as_str(), name.as_str()),
+            });
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Two kernels that are compared, and what of them can be compared at all.
+
+use serde::Serialize;
+
+use crate::Kind;
+use crate::surface::meaning::{Forward, same_with};
+use crate::surface::{Fact, Surface, Type};
+
+/// An old kernel and a new one.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// The old kernel.
+    pub old: &'a Surface,
+    /// The new kernel.
+    pub new: &'a Surface,
+}
+
+/// One of the two kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Side {
+    Old,
+    New,
+}
+
+/// A kind of fact that was not read of a kernel, so that nothing is said about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Unread<'a> {
+    /// Which kernel.
+    pub side: Side,
+    /// The fact.
+    pub fact: Fact,
+    /// Why it was not read.
+    pub reason: &'a str,
+}
+
+impl<'a> Pair<'a> {
+    /// The two.
+    #[must_use]
+    pub fn new(old: &'a Surface, new: &'a Surface) -> Self {
+        Self { old, new }
+    }
+
+    /// Whether sizes and offsets are compared. Those of machines with pointers of another width differ
+    /// everywhere, which says nothing about the kernels.
+    #[must_use]
+    pub fn compares_layout(self) -> bool {
+        self.old.meta().address_size == self.new.meta().address_size
+    }
+
+    /// What was not read of either kernel and changes of this kind would be told from.
+    #[must_use]
+    pub fn unread(self, kind: Kind) -> Vec<Unread<'a>> {
+        let of = |side, surface: &'a Surface| {
+            kind.facts().iter().chain(details(kind)).filter_map(move |fact| {
+                let reason = surface.meta().unknown_because(*fact)?;
+                Some(Unread { side, fact: *fact, reason })
+            })
+        };
+        of(Side::Old, self.old).chain(of(Side::New, self.new)).collect()
+    }
+
+    /// Whether all these facts were read of both kernels.
+    pub(super) fn knows(self, facts: &[Fact]) -> bool {
+        facts.iter().all(|fact| self.old.meta().knows(*fact) && self.new.meta().knows(*fact))
+    }
+
+    /// Whether two types read the same (SPEC 5).
+    ///
+    /// A FWD differs from a STRUCT where its kernel has no definition of the name at all, as on the published pages.
+    /// Where there is one, the FWD only says that some compile unit, or an old pahole, did without it.
+    pub(super) fn same(self, old: Type<'_>, new: Type<'_>) -> bool {
+        same_with(old, new, Forward::IsDefinedElsewhere)
+    }
+}
+
+/// The facts that changes of a kind are told from, besides those that say whether a name is there.
+fn details(kind: Kind) -> &'static [Fact] {
+    match kind {
+        Kind::Function => &[Fact::Symbols, Fact::FtraceSites],
+        Kind::Tracepoint => &[Fact::Types],
+        Kind::Lsm | Kind::Kfunc => &[Fact::Types, Fact::BtfIds],
+        Kind::Syscall => &[Fact::SyscallMetadata],
+        Kind::Struct | Kind::Union | Kind::Enum | Kind::Field | Kind::Config => &[],
+    }
+}
