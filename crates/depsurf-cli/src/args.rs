@@ -10,6 +10,8 @@ use depsurf::group::Title;
 use depsurf::kernel::KernelId;
 use depsurf_render::Kind;
 
+use crate::schema;
+
 const EXAMPLES: &str = "\
 Examples:
   depsurf show function vfs_read                a function on every kernel of the dataset
@@ -100,6 +102,7 @@ pub enum Verb {
     Export(Export),
     Import(Import),
     Pages(Pages),
+    Schema(Schema),
     #[command(hide = true)]
     Completions(Completions),
     #[command(hide = true)]
@@ -395,6 +398,18 @@ pub struct Pages {
     /// How many threads to use [default: as many as there are processors].
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+}
+
+/// Print the JSON Schema of what `--format json` prints.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf schema                         of everything that is printed as JSON
+  depsurf schema show                    of what `depsurf show --format json` prints")]
+pub struct Schema {
+    /// Which verb's.
+    #[arg(value_parser = PossibleValuesParser::new(schema::WHAT.map(|(name, _)| name)))]
+    pub what: Option<String>,
 }
 
 /// Write the completions of a shell.

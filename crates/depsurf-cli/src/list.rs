@@ -8,6 +8,7 @@ use depsurf::kernel::KernelId;
 use depsurf::note::Note;
 use depsurf::surface::meta::Package;
 use depsurf::surface::{Evidence, Fact, Surface, TypeKind};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::args::{Format, Global, List};
@@ -20,66 +21,98 @@ use crate::terminal::Terminal;
 /// Number of the JSON's shape; raised when a reader of the old one would go wrong.
 const SCHEMA: u32 = 1;
 
-/// What `--format json` prints.
-#[derive(Serialize)]
+/// The JSON Schema of what `--format json` prints.
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Listing<'_>>()
+}
+
+/// The kernels of a dataset.
+#[derive(Serialize, JsonSchema)]
 struct Listing<'a> {
+    /// Number of the format; changed whenever a field changes its meaning or goes.
     schema: u32,
     /// The kernel that groups are around.
     default: &'a str,
+    /// The groups that were asked for, or all.
     groups: Vec<ListedGroup<'a>>,
-    /// Each once, in their order.
+    /// The kernels, each once, in their order.
     kernels: Vec<&'a Row<'a>>,
 }
 
 /// A group. LTS and Revision groups have kernels that are in others, too.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ListedGroup<'a> {
+    /// `Regular`, `LTS`, `Revision`, `Arch` or `Flavor`.
     title: &'static str,
     /// The title, and what tells it from others of the title.
     heading: String,
     /// The kernel that each is compared with; `None` where neighbours are compared.
     base: Option<&'a str>,
+    /// Its kernels, in their order.
     members: Vec<ListedMember<'a>>,
 }
 
-#[derive(Serialize)]
+/// A kernel of a group.
+#[derive(Serialize, JsonSchema)]
 struct ListedMember<'a> {
+    /// What it is called in the group.
     label: String,
+    /// Its name in the dataset.
     kernel: &'a str,
 }
 
-/// A kernel.
-#[derive(Serialize)]
+/// A kernel of a dataset.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ListedKernel")]
 struct Row<'a> {
+    /// Its name in the dataset: `6.1.176-50-cloud-amd64`.
     kernel: String,
+    /// Upstream version: `6.1.176`.
     version: String,
+    /// ABI number or release suffix; empty where there is none.
     release: &'a str,
+    /// `generic`, `cloud`, `rt` ...
     flavour: &'a str,
+    /// Architecture, by the distribution's word for it.
     arch: &'a str,
+    /// `uname -r`; `None` where the image does not tell.
     uname: Option<&'a str>,
+    /// `debian`, `ubuntu` ...; `None` where neither banner nor package tell.
     distribution: Option<&'a str>,
+    /// The package the image came from; `None` where it came from none.
     package: Option<&'a Package>,
+    /// First line of `.comment`; `None` where it has none.
     compiler: Option<&'a str>,
+    /// `linux_banner` of the image; `None` where it has none.
     banner: Option<&'a str>,
+    /// GNU build id of the image, in hex; `None` where it has none.
     build_id: Option<&'a str>,
     /// Bytes of the surface file.
     size: u64,
+    /// How many things there are of each kind.
     counts: Counts,
+    /// For each kind of fact whether it was read, and from where.
     evidence: &'a BTreeMap<Fact, Evidence>,
+    /// What was skipped when the image was read.
     notes: Vec<Note>,
 }
 
 /// How many there are of each kind; `None` where the image does not tell.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Counts {
+    /// Names of functions.
     functions: Option<usize>,
     /// Names of structs.
     structs: Option<usize>,
+    /// Trace events and raw tracepoints.
     tracepoints: Option<usize>,
+    /// LSM hooks.
     lsm_hooks: Option<usize>,
+    /// Functions that eBPF programs may call.
     kfuncs: Option<usize>,
     /// System calls of the native table that are implemented.
     syscalls: Option<usize>,
+    /// Kconfig options that the configuration names.
     configs: Option<usize>,
 }
 

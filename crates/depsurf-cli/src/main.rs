@@ -16,6 +16,7 @@ mod man;
 mod output;
 mod pages;
 mod progress;
+mod schema;
 mod search;
 mod show;
 mod starter;
@@ -60,6 +61,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Export(verb) => export::run(verb, global, terminal, output),
         Verb::Import(verb) => import::run(verb, global, terminal, output),
         Verb::Pages(verb) => pages::run(verb, global, terminal, output),
+        Verb::Schema(verb) => schema::run(verb, output),
         Verb::Completions(verb) => completions::run(verb, output),
         Verb::Man(verb) => man::run(verb),
     }

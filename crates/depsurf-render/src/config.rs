@@ -1,13 +1,15 @@
 //! Kconfig options.
 
 use depsurf::surface::Surface;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::look::Tone;
 use crate::rows::{Rows, Shelf};
 
 /// An option on one kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Config")]
 pub struct Facts<'a> {
     /// Value as written; `n` for "is not set".
     pub value: &'a str,

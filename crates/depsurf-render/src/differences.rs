@@ -5,7 +5,7 @@ use std::fmt::Write;
 use depsurf::Kind;
 use depsurf::diff::{Change, Class, Pair, declares};
 use depsurf::surface::{Fact, Surface};
-
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::change;
@@ -14,7 +14,7 @@ use crate::page::{Group, Kernel};
 use crate::rows::{Rows, Shelf};
 
 /// The pairs of one group.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Differences<'a> {
     /// The group's title.
     pub title: String,
@@ -23,7 +23,8 @@ pub struct Differences<'a> {
 }
 
 /// One name on two kernels.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ComparedName")]
 pub struct Compared<'a> {
     /// What the old kernel is called.
     pub old: String,
@@ -37,7 +38,7 @@ pub struct Compared<'a> {
 }
 
 /// What comparing a name on two kernels gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcome<'a> {
     /// Both have it: what changed, of every class.

@@ -2,6 +2,7 @@
 
 use depsurf::surface::Surface;
 use depsurf::surface::field::{outer_types, resolve, split};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::look::Tone;
@@ -10,16 +11,18 @@ use crate::rows::{Rows, Shelf};
 use crate::types::{MemberFacts, source};
 
 /// A field on one kernel: one entry per definition of the struct that has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Field")]
 pub struct Facts<'a> {
     /// The field in each definition, the first one in front.
     pub places: Vec<Place<'a>>,
 }
 
 /// A field in one definition of its struct.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "FieldPlace")]
 pub struct Place<'a> {
-    /// `btf` or `dwarf`, as in [`crate::types::Definition`].
+    /// `btf` or `dwarf`, as in the definition of a struct.
     pub source: &'static str,
     /// The field; its offset counts from the start of the outermost struct.
     #[serde(flatten)]

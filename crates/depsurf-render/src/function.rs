@@ -9,19 +9,22 @@ use depsurf::surface::function::{Function, Inline, InlineSite, Instance};
 use depsurf::surface::symbol::{Symbol, suffixes};
 use depsurf::surface::verdict::{Issue, Verdict};
 use depsurf::surface::{Surface, c};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use self::terminal::{status, terminal};
 use crate::{json, markdown};
 
 /// A function on one kernel.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Function")]
 pub struct Facts<'a> {
     /// Name, as the page has it.
     #[serde(skip)]
     pub name: &'a str,
     /// What follows from the rest, or was imported.
     #[serde(flatten, serialize_with = "json::verdict")]
+    #[schemars(with = "json::VerdictWords")]
     pub verdict: Verdict,
     /// The declaration in C, with its semicolon; `None` where no prototype is known.
     pub declaration: Option<String>,
@@ -31,6 +34,7 @@ pub struct Facts<'a> {
     pub btf_func: bool,
     /// What attaching by the name leads to is found out when it is asked for, see [`Facts::attach`].
     #[serde(rename = "attach", serialize_with = "json::attach")]
+    #[schemars(with = "json::Answers<'_>")]
     function: Function<'a>,
     /// In the order of the compile units.
     pub instances: Vec<InstanceFacts<'a>>,
@@ -39,7 +43,8 @@ pub struct Facts<'a> {
 }
 
 /// One definition, or a declaration without one.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Instance")]
 pub struct InstanceFacts<'a> {
     /// Source file of the compile unit; `None` for a declaration without definition.
     pub file: Option<&'a str>,
@@ -49,6 +54,7 @@ pub struct InstanceFacts<'a> {
     pub decl_line: Option<u32>,
     /// Address of its code; `None` where it has none, or none is known.
     #[serde(serialize_with = "json::hex_option")]
+    #[schemars(with = "Option<json::Hex>")]
     pub address: Option<u64>,
     /// Whether it has code of its own; `None` where that is unknown.
     pub has_code: Option<bool>,
@@ -60,6 +66,7 @@ pub struct InstanceFacts<'a> {
     pub external: bool,
     /// `DW_AT_inline` in words.
     #[serde(serialize_with = "json::inline")]
+    #[schemars(with = "String")]
     pub inline: Inline,
     /// Its inlined copies, in DIE order.
     pub inlined_into: Vec<CopyFacts<'a>>,
@@ -68,7 +75,8 @@ pub struct InstanceFacts<'a> {
 }
 
 /// An inlined copy.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Copy")]
 pub struct CopyFacts<'a> {
     /// The function that contains it.
     #[serde(flatten)]
@@ -79,11 +87,13 @@ pub struct CopyFacts<'a> {
     pub call_line: Option<u32>,
     /// Address of the copy's first byte.
     #[serde(serialize_with = "json::hex_option")]
+    #[schemars(with = "Option<json::Hex>")]
     pub address: Option<u64>,
 }
 
 /// A function that calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[schemars(rename = "Caller")]
 pub struct CallerFacts<'a> {
     /// Source file of its compile unit.
     #[serde(rename = "caller_file")]
@@ -94,22 +104,26 @@ pub struct CallerFacts<'a> {
 }
 
 /// A symbol that carries the name.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Symbol")]
 pub struct SymbolFacts<'a> {
     /// Full name.
     pub name: &'a str,
     /// `st_value`.
     #[serde(serialize_with = "json::hex")]
+    #[schemars(with = "json::Hex")]
     pub address: u64,
     /// `st_size` in bytes.
     pub size: u32,
-    /// ELF binding: 0 local, 1 global, 2 weak.
+    /// ELF binding: `STB_LOCAL`, `STB_GLOBAL`, `STB_WEAK` ...
     #[serde(serialize_with = "json::binding")]
+    #[schemars(with = "String")]
     pub binding: u8,
     /// Section.
     pub section: Option<&'a str>,
-    /// `record::ATTACH_*` bits.
+    /// What the image tells about attaching to it: `ftrace-site`, `kprobe-blacklist` ...
     #[serde(rename = "evidence", serialize_with = "json::evidence")]
+    #[schemars(with = "Vec<String>")]
     pub attach: u32,
     /// What its suffixes mean for attaching; empty for the plain symbol.
     pub meaning: &'static str,

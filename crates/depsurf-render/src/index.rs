@@ -224,7 +224,7 @@ pub struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Letter {
     /// A small letter.
-    Letter(char),
+    Of(char),
     /// A digit.
     Digit,
     /// Something else, or nothing but underscores.
@@ -234,7 +234,7 @@ enum Letter {
 impl Letter {
     fn of(name: &str) -> Self {
         match name.trim_start_matches('_').chars().next() {
-            Some(first) if first.is_ascii_alphabetic() => Self::Letter(first.to_ascii_lowercase()),
+            Some(first) if first.is_ascii_alphabetic() => Self::Of(first.to_ascii_lowercase()),
             Some(first) if first.is_ascii_digit() => Self::Digit,
             _ => Self::Other,
         }
@@ -242,7 +242,7 @@ impl Letter {
 
     fn title(self) -> String {
         match self {
-            Self::Letter(letter) => letter.to_ascii_uppercase().to_string(),
+            Self::Of(letter) => letter.to_ascii_uppercase().to_string(),
             Self::Digit => "0-9".into(),
             Self::Other => "other".into(),
         }
@@ -388,7 +388,7 @@ pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

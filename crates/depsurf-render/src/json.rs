@@ -8,11 +8,13 @@ mod indent;
 use std::collections::BTreeMap;
 
 use depsurf::kernel::Arch;
+use depsurf::surface::attach::Answer;
 use depsurf::surface::function::{Function, Inline};
 use depsurf::surface::meta::{Evidence, Package};
 use depsurf::surface::types::{Type, TypeId};
 use depsurf::surface::verdict::{Issue, Verdict};
 use depsurf::surface::{Fact, Surface, c, record};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
@@ -32,39 +34,79 @@ pub fn page(page: &Page<'_>) -> String {
     indent::to_string(&document) + "\n"
 }
 
-#[derive(Serialize)]
+/// The JSON Schema of a page.
+#[must_use]
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Document<'_>>()
+}
+
+/// What one name is on some kernels.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Page")]
 struct Document<'p> {
+    /// Number of the format; changed whenever a field changes its meaning or goes.
     schema: u32,
+    /// What the name names.
     kind: Kind,
+    /// The name.
     name: &'p str,
+    /// The kernels by group.
     groups: Vec<GroupJson<'p>>,
+    /// What changed, pair by pair of the kernels that a group compares.
     differences: &'p [Differences<'p>],
 }
 
-#[derive(Serialize)]
+/// Kernels that are listed under one title.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Group")]
 struct GroupJson<'p> {
+    /// Title of the group.
     title: &'p str,
+    /// Its kernels, in the order of the page.
     kernels: Vec<EntryJson<'p>>,
 }
 
-#[derive(Serialize)]
+/// One kernel on the page.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Entry")]
 struct EntryJson<'p> {
+    /// What the kernel is called in its group.
     label: &'p str,
+    /// Which kernel it is.
     kernel: KernelJson<'p>,
+    /// What it has under the name.
     #[serde(flatten)]
     state: StateJson<'p>,
 }
 
-#[derive(Serialize)]
+/// What a kernel has under a name.
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
+#[schemars(rename = "State")]
 enum StateJson<'p> {
-    Present { facts: FactsJson<'p> },
-    Absent { remark: Option<&'p str> },
-    Unknown { fact: Fact, reason: &'p str },
+    /// It has the thing.
+    Present {
+        /// The facts; which ones depends on the kind.
+        facts: FactsJson<'p>,
+    },
+    /// It is known not to have it.
+    Absent {
+        /// What it has instead, where that helps.
+        remark: Option<&'p str>,
+    },
+    /// Nothing was found, but the facts that would tell were not read.
+    Unknown {
+        /// The facts.
+        fact: Fact,
+        /// Why they were not read.
+        reason: &'p str,
+    },
 }
 
-#[derive(Serialize)]
+/// The facts of a thing, by kind.
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "Facts")]
 enum FactsJson<'p> {
     Function(&'p crate::function::Facts<'p>),
     Type(&'p crate::types::Facts<'p>),
@@ -77,18 +119,30 @@ enum FactsJson<'p> {
 }
 
 /// The identity of a kernel, and what could not be read of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Kernel")]
 pub(crate) struct KernelJson<'p> {
+    /// Its name in the dataset: `6.1.176-50-cloud-amd64`.
     id: String,
+    /// Upstream version: `6.1.176`.
     version: String,
+    /// ABI number or release suffix; empty where there is none.
     release: &'p str,
+    /// `generic`, `cloud`, `rt` ...
     flavour: &'p str,
+    /// Architecture, by the distribution's word for it.
     arch: Arch,
+    /// `uname -r`; `None` where the image does not tell.
     uname: Option<&'p str>,
+    /// GNU build id of the image, in hex; `None` where it has none.
     build_id: Option<&'p str>,
+    /// First line of `.comment`; `None` where it has none.
     compiler: Option<&'p str>,
+    /// `debian`, `ubuntu` ...; `None` where neither banner nor package tell.
     distribution: Option<&'p str>,
+    /// The package the image came from; `None` where it came from none.
     package: Option<&'p Package>,
+    /// The kinds of facts that were not read, and why: what is missing of these may still be in the kernel.
     unknown: BTreeMap<Fact, &'p str>,
 }
 
@@ -149,7 +203,7 @@ impl<'p> KernelJson<'p> {
 }
 
 /// A FUNC_PROTO in parts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Prototype {
     /// Return type, as C.
     pub return_type: String,
@@ -158,7 +212,7 @@ pub struct Prototype {
 }
 
 /// A parameter, an argument or a member of a list of these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Param {
     /// Name; `None` where there is none.
     pub name: Option<String>,
@@ -195,15 +249,21 @@ pub(crate) fn type_name(found: Type<'_>) -> String {
     c::declaration(found, "").trim_end().to_owned()
 }
 
+/// A verdict as JSON has it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct VerdictWords {
+    /// Reasons why the function may not be seen as its source suggests, in the order of a page.
+    issues: Vec<Issue>,
+    /// How the instances relate.
+    collision: &'static str,
+    /// `Full`: no symbol carries the name; `Selective`: a symbol, and copies in other functions; `No`: no copies.
+    inline: &'static str,
+    /// Whether some symbol has a compiler suffix.
+    transformed: bool,
+}
+
 pub(crate) fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Words {
-        issues: Vec<Issue>,
-        collision: &'static str,
-        inline: &'static str,
-        transformed: bool,
-    }
-    Words {
+    VerdictWords {
         issues: verdict.issues().collect(),
         collision: verdict.collision.words(),
         inline: verdict.inline.words(),
@@ -212,18 +272,27 @@ pub(crate) fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result
     .serialize(serializer)
 }
 
+/// What attaching leads to, as JSON has it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Attach")]
+pub(crate) struct Answers<'p> {
+    /// kprobe by name.
+    kprobe: &'p Answer<'p>,
+    /// kretprobe by name.
+    kretprobe: &'p Answer<'p>,
+    /// `fentry`.
+    fentry: &'p Answer<'p>,
+    /// `fexit`.
+    fexit: &'p Answer<'p>,
+    /// `fmod_ret`.
+    fmod_ret: &'p Answer<'p>,
+    /// Sleepable programs: `fentry.s`, `fexit.s`.
+    sleepable: &'p Answer<'p>,
+    /// What an attached program does not see all the same.
+    misses: Vec<String>,
+}
+
 pub(crate) fn attach<S: Serializer>(function: &Function<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    use depsurf::surface::attach::Answer;
-    #[derive(Serialize)]
-    struct Answers<'p> {
-        kprobe: &'p Answer<'p>,
-        kretprobe: &'p Answer<'p>,
-        fentry: &'p Answer<'p>,
-        fexit: &'p Answer<'p>,
-        fmod_ret: &'p Answer<'p>,
-        sleepable: &'p Answer<'p>,
-        misses: Vec<String>,
-    }
     let attach = function.attach();
     Answers {
         kprobe: &attach.kprobe,
@@ -236,6 +305,12 @@ pub(crate) fn attach<S: Serializer>(function: &Function<'_>, serializer: S) -> R
     }
     .serialize(serializer)
 }
+
+/// An address: text, because it exceeds what many readers keep of a number.
+#[derive(JsonSchema)]
+#[schemars(rename = "Address")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct Hex(#[schemars(regex(pattern = "^0x[0-9a-f]+$"))] String);
 
 pub(crate) fn hex<S: Serializer>(address: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{address:#x}"))

@@ -1,6 +1,7 @@
 //! Kernel functions that eBPF programs may call.
 
 use depsurf::surface::{Surface, c, kfunc, record};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::json::Prototype;
@@ -9,7 +10,8 @@ use crate::markdown;
 use crate::rows::{Rows, Shelf};
 
 /// A kfunc on one kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Kfunc")]
 pub struct Facts<'a> {
     /// The declaration in C; `None` where the kernel's BTF has no FUNC of the name.
     pub declaration: Option<String>,

@@ -2,6 +2,7 @@
 
 use depsurf::surface::types::{Type, TypeKind};
 use depsurf::surface::{Surface, c, record};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::json::Prototype;
@@ -10,7 +11,8 @@ use crate::markdown;
 use crate::rows::{Rows, Shelf};
 
 /// An LSM hook on one kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Lsm")]
 pub struct Facts {
     /// The hook in C, as a program sees it: `int file_open(struct file *file);`. The names of its parameters
     /// are those of `bpf_lsm_NAME`. `None` where no prototype is known.

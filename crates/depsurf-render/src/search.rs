@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use depsurf::kernel::KernelId;
 use depsurf::search::{Found, Hit, What};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::look::{Look, Tone};
@@ -189,37 +190,58 @@ pub fn json(results: &Results<'_>) -> String {
     serde_json::to_string_pretty(&document).expect("plain data serialises") + "\n"
 }
 
-#[derive(Serialize)]
+/// The JSON Schema of what a search found.
+#[must_use]
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Document<'_>>()
+}
+
+/// What a search found.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SearchResults")]
 struct Document<'r> {
+    /// Number of the format; changed whenever a field changes its meaning or goes.
     schema: u32,
+    /// What was looked for.
     text: &'r str,
     /// The kernels that were searched.
     kernels: Vec<String>,
     /// How many names answer; `hits` has the best of them.
     total: usize,
+    /// The names, the best first.
     hits: Vec<HitJson>,
     /// Kinds that some kernels are not known to have or to lack.
     unknown: Vec<UnknownJson>,
 }
 
-#[derive(Serialize)]
+/// A name that answers.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Hit")]
 struct HitJson {
+    /// The kind whose page has it.
     kind: Kind,
+    /// The name.
     name: String,
     /// The kind, `enumerator` or `symbol`.
     is: &'static str,
-    /// The struct of a field, the enum of an enumerator, the system of an event.
+    /// The struct of a field, the enum of an enumerator, the system of an event; `None` for others.
     of: Option<String>,
     /// What `depsurf show KIND` takes.
     page: String,
+    /// In which way it answers.
     rank: depsurf::search::score::Rank,
     /// Where the text is in the name: first byte, and the one behind the last.
     matched: Vec<[usize; 2]>,
+    /// The kernels that have it.
     kernels: Vec<String>,
 }
 
-#[derive(Serialize)]
+/// A kind that some kernels are not known to have or to lack.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UnknownKind")]
 struct UnknownJson {
+    /// The kind.
     kind: Kind,
+    /// These kernels.
     kernels: Vec<String>,
 }

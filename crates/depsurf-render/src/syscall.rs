@@ -2,6 +2,7 @@
 
 use depsurf::surface::Surface;
 use depsurf::surface::syscall::SyscallArg;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::json::Param;
@@ -9,14 +10,16 @@ use crate::look::Tone;
 use crate::rows::{Rows, Shelf};
 
 /// A system call on one kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Syscall")]
 pub struct Facts<'a> {
     /// Its entries, sorted by ABI and number.
     pub entries: Vec<EntryFacts<'a>>,
 }
 
 /// An entry of a system call table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "SyscallEntry")]
 pub struct EntryFacts<'a> {
     /// Which table: `64`, `x32`, `ia32`, `compat` ...
     pub abi: &'a str,

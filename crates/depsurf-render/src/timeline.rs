@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use depsurf::Kind;
 use depsurf::diff::Change;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::change;
@@ -29,7 +30,7 @@ pub struct Timeline<'a> {
 }
 
 /// What is said of the name on a kernel, and up to which kernel that stays so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stretch {
     /// The first kernel, with which it happened.
     pub from: String,
@@ -41,7 +42,7 @@ pub struct Stretch {
 }
 
 /// What is said of a name at the start of a stretch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     /// It is there.
@@ -58,7 +59,7 @@ pub enum Event {
     },
     /// It came.
     Appeared {
-        /// As with [`Event::Present`].
+        /// What it is there, in a line of C; `None` where that takes more.
         declaration: Option<String>,
     },
     /// It went.
@@ -194,20 +195,6 @@ pub fn markdown(timeline: &Timeline<'_>) -> String {
 /// Never: all of it is plain data with string keys.
 #[must_use]
 pub fn json(timeline: &Timeline<'_>) -> String {
-    #[derive(Serialize)]
-    struct Document<'t> {
-        schema: u32,
-        kind: Kind,
-        name: &'t str,
-        group: &'t str,
-        kernels: Vec<Labelled<'t>>,
-        stretches: &'t [Stretch],
-    }
-    #[derive(Serialize)]
-    struct Labelled<'t> {
-        label: &'t str,
-        kernel: KernelJson<'t>,
-    }
     let Timeline { kind, name, title, kernels, stretches } = timeline;
     let kernels = kernels
         .iter()
@@ -215,6 +202,40 @@ pub fn json(timeline: &Timeline<'_>) -> String {
         .collect();
     let document = Document { schema: SCHEMA, kind: *kind, name, group: title, kernels, stretches };
     serde_json::to_string_pretty(&document).expect("plain data serialises") + "\n"
+}
+
+/// The JSON Schema of a timeline.
+#[must_use]
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Document<'_>>()
+}
+
+/// The history of one name.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Timeline")]
+struct Document<'t> {
+    /// Number of the format; changed whenever a field changes its meaning or goes.
+    schema: u32,
+    /// What the name names.
+    kind: Kind,
+    /// The name.
+    name: &'t str,
+    /// Which kernels: `Regular`, or what the caller chose.
+    group: &'t str,
+    /// The kernels, in their order.
+    kernels: Vec<Labelled<'t>>,
+    /// What happened from kernel to kernel.
+    stretches: &'t [Stretch],
+}
+
+/// A kernel of a timeline.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TimelineKernel")]
+struct Labelled<'t> {
+    /// What it is called.
+    label: &'t str,
+    /// Which kernel it is.
+    kernel: KernelJson<'t>,
 }
 
 fn lines(event: &Event, verbose: bool) -> Vec<(String, Tone)> {

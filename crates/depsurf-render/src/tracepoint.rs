@@ -7,6 +7,7 @@ use depsurf::surface::syscall::{EVENT_OPTION, EVENT_SYSTEM, Edge, EventField, Sy
 use depsurf::surface::tracepoint::{Tracepoint, split};
 use depsurf::surface::types::{Type, TypeKind};
 use depsurf::surface::{Fact, Surface, c};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::json::Prototype;
@@ -17,14 +18,16 @@ use crate::rows::{Rows, Shelf};
 use crate::types::{MemberFacts, members};
 
 /// A tracepoint name on one kernel.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Tracepoint")]
 pub struct Facts<'a> {
     /// The tracepoints of the name; more than one where several systems have an event of that name.
     pub tracepoints: Vec<EventFacts<'a>>,
 }
 
 /// One tracepoint.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "TraceEvent")]
 pub struct EventFacts<'a> {
     /// Directory below `events`; `None` where there is no event.
     pub system: Option<&'a str>,

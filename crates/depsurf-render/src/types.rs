@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use depsurf::surface::field::{Field, fields};
 use depsurf::surface::types::{Type, TypeKind};
 use depsurf::surface::{Fact, Surface, c};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::json::type_name;
@@ -14,14 +15,15 @@ use crate::rows::Shelf;
 use depsurf::Kind;
 
 /// The definitions of one name on one kernel.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Type")]
 pub struct Facts<'a> {
     /// Definitions that differ, the one that is shown first in front. CO-RE tries every one of them.
     pub definitions: Vec<Definition<'a>>,
 }
 
 /// One definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Definition<'a> {
     /// `btf` for what libbpf sees, `dwarf` for what the kernel's BTF lacks, `import` for what an imported dataset has
     /// and the kernel's BTF may have or not.
@@ -39,7 +41,8 @@ pub struct Definition<'a> {
 }
 
 /// A member of a struct or union.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Member")]
 pub struct MemberFacts<'a> {
     /// Name.
     pub name: Cow<'a, str>,
@@ -58,7 +61,8 @@ pub struct MemberFacts<'a> {
 }
 
 /// A value of an enum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "EnumValue")]
 pub struct ValueFacts<'a> {
     /// Name.
     pub name: &'a str,

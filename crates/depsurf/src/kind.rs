@@ -13,6 +13,7 @@ use crate::surface::{Fact, Surface, field};
 
 /// What a name names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the kinds are the words of the field")]
 pub enum Kind {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that could not be read, or was left out on purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Note {
     /// Stable id in kebab case, as in `dwarf-rust-unit`.
     pub id: String,

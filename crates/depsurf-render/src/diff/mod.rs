@@ -7,7 +7,7 @@ mod terminal;
 use depsurf::diff::rename::{LIKELY, Rename};
 use depsurf::diff::{Class, Diff, KindDiff, Pair, Side, Summary, Unread, What};
 
-pub use self::json::json;
+pub use self::json::{json, schema};
 pub use self::markdown::markdown;
 pub use self::terminal::terminal;
 

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// One change of one thing between an old kernel and a new one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// What happened.
     pub what: What,
@@ -221,6 +222,21 @@ impl fmt::Display for What {
 impl Serialize for What {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.id())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for What {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "What".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let id = |what: &Self| schemars::json_schema!({ "description": what.words(), "const": what.id() });
+        schemars::json_schema!({
+            "description": "What can change; the ids are stable.",
+            "oneOf": Self::ALL.iter().map(id).collect::<Vec<_>>(),
+        })
     }
 }
 

@@ -75,6 +75,7 @@ pub struct KindDiff<'a> {
 
 /// A name that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Changed<'a> {
     /// The name.
     pub name: Cow<'a, str>,

@@ -17,6 +17,7 @@ pub struct Pair<'a> {
 
 /// One of the two kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Side {
@@ -26,6 +27,7 @@ pub enum Side {
 
 /// A kind of fact that was not read of a kernel, so that nothing is said about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread<'a> {
     /// Which kernel.
     pub side: Side,

@@ -10,6 +10,7 @@ use crate::Kind;
 
 /// The changes of a kind as numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The kind.
     pub kind: Kind,

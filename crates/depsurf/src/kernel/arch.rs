@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 
 /// Instruction set of an image, by Debian's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are Debian's architecture names")]
 pub enum Arch {

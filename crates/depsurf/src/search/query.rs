@@ -263,7 +263,7 @@ impl<'i> Search<'i> {
         scratch: &mut Vec<u8>,
     ) -> Option<Score> {
         let contained = pattern.may_contain(letters);
-        if !contained && !(near && pattern.may_be_near(letters)) {
+        if !(contained || near && pattern.may_be_near(letters)) {
             return None;
         }
         let text = self.index.text(name);

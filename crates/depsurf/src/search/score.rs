@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// In which way a name answers, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Rank {
     /// It is the text.
@@ -179,7 +180,7 @@ impl Pattern {
     pub fn places(&self, name: &str, rank: Rank) -> Vec<Range<usize>> {
         let lower = name.to_ascii_lowercase().into_bytes();
         let mut places = match rank {
-            Rank::Exact | Rank::Same | Rank::Member => vec![0..name.len()],
+            Rank::Exact | Rank::Same | Rank::Member => std::iter::once(0..name.len()).collect(),
             Rank::Prefix | Rank::Word | Rank::Inside => {
                 let mut all: Vec<usize> = self.finder.find_iter(&lower).collect();
                 all.sort_by_key(|at| !begins_word(name.as_bytes(), *at));

@@ -243,7 +243,7 @@ fn a_hit_tells_where_and_on_which_kernels() {
     let index = index(&two());
     let hit = |text: &str| index.search(&query(Text::like(text)), &[0, 1]).hits.swap_remove(0);
     let hash = hit("type_hash");
-    assert_eq!((hash.rank, hash.matched.clone()), (Rank::Word, vec![8..17]));
+    assert_eq!((hash.rank, hash.matched.as_slice()), (Rank::Word, std::slice::from_ref(&(8..17))));
     assert_eq!(hash.page(), (Kind::Enum, "bpf_map_type".into()));
     assert_eq!(hit("struct::pid").matched, [5..11, 13..16]);
     assert_eq!(hit("bpfprgload").matched, [0..3, 4..6, 7..8, 9..13]);

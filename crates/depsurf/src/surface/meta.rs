@@ -53,6 +53,7 @@ pub struct Import {
 
 /// Name and version of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Package {
     /// `linux-image-6.1.0-50-cloud-amd64-dbg`.
     pub name: String,
@@ -62,6 +63,7 @@ pub struct Package {
 
 /// A kind of fact that an image may or may not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
     /// Functions, instances, inlined copies and calls, from DWARF.
@@ -133,6 +135,7 @@ impl Fact {
 
 /// Whether a kind of fact was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum Evidence {
     /// Read: what is not in the surface is not in the kernel.

@@ -20,6 +20,7 @@ pub struct Verdict {
 
 /// A reason why a function that exists may not be seen as its source suggests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Issue {
     /// Several copies of one definition, as of a static function in a header.

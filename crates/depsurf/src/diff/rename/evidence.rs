@@ -6,6 +6,8 @@ use serde::Serialize;
 
 /// One thing that speaks for two names being the same thing, with what was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RenameEvidence"))]
 #[serde(rename_all = "kebab-case", tag = "evidence")]
 pub enum Evidence {
     /// The names differ only in underscores around them.

@@ -37,6 +37,7 @@ pub const LIKELY: u8 = 50;
 
 /// A proposal: one name may be the successor of another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rename {
     /// The name in the old surface.
     pub old: String,
@@ -52,6 +53,7 @@ pub struct Rename {
 
 /// What may have happened to a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KindOf {
     /// The old name is gone, the new one was not there before.

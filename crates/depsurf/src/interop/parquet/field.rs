@@ -27,8 +27,13 @@ pub(super) const MEMBERS: &[Column] = &[
         "indices of the members from the parent down, `0:3:1`: the access string of a CO-RE relocation",
     ),
     Column::nullable("name", Text, "name", "the member is anonymous; its own members follow"),
-    Column::new("bit_offset", U64, "offset from the start of the parent, in bits"),
-    Column::nullable("bitfield_size", U32, "bits of a bitfield", "no bitfield"),
+    Column::nullable(
+        "bit_offset",
+        U64,
+        "offset from the start of the parent, in bits",
+        "an imported dataset may lack it",
+    ),
+    Column::nullable("bitfield_size", U32, "bits of a bitfield", "no bitfield, or offsets are unknown"),
     Column::new("type_id", U32, "its type: `types.type_id`"),
     Column::new("type", Text, "its type in C"),
     Column::nullable("byte_size", U64, "bytes", "a bitfield, or a type without a size"),
@@ -47,7 +52,7 @@ pub(super) fn members(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
     for parent in surface.types().iter() {
         if matches!(parent.kind(), TypeKind::Struct | TypeKind::Union) {
             let mut walk = Walk { surface, parent, position: 0, access: "0".into(), rows: &mut *rows };
-            walk.members(parent, 0, 0)?;
+            walk.members(parent, Some(0), 0)?;
         }
     }
     Ok(())
@@ -63,7 +68,7 @@ struct Walk<'w, 'a, 'f> {
 }
 
 impl<'a> Walk<'_, 'a, '_> {
-    fn members(&mut self, outer: Type<'a>, base: u64, depth: u32) -> Result<()> {
+    fn members(&mut self, outer: Type<'a>, base: Option<u64>, depth: u32) -> Result<()> {
         for (index, member) in outer.members().enumerate() {
             if self.position >= LIMIT {
                 break;
@@ -72,7 +77,7 @@ impl<'a> Walk<'_, 'a, '_> {
             let Some(found) = outer.types().get(member.type_id) else { continue };
             let before = self.access.len();
             let _ = write!(self.access, ":{index}");
-            let bit_offset = base + u64::from(member.bit_offset);
+            let bit_offset = base.zip(member.bit_offset).map(|(base, offset)| base + u64::from(offset));
             self.row(found, member.name, bit_offset, member.bitfield_size, depth)?;
             let inner = found.stripped(true);
             let anonymous =
@@ -89,7 +94,7 @@ impl<'a> Walk<'_, 'a, '_> {
         &mut self,
         found: Type<'_>,
         member: &str,
-        bit_offset: u64,
+        bit_offset: Option<u64>,
         bitfield_size: Option<u8>,
         depth: u32,
     ) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::{Answer, CloneKind, Miss, Obstacle, Signature};
 use crate::surface::Fact;
@@ -134,22 +134,52 @@ impl fmt::Display for Miss {
     }
 }
 
+/// Whether something attaches.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Answer"))]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+enum Words<'w> {
+    /// It does.
+    Yes,
+    /// It is refused.
+    No {
+        /// Stable id of the obstacle.
+        id: &'static str,
+        /// The obstacle in words.
+        reason: String,
+    },
+    /// A fact that decides it was not read from the image.
+    Unknown {
+        /// The fact.
+        fact: Fact,
+        /// Why it was not read.
+        reason: &'w str,
+    },
+}
+
 impl Serialize for Answer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
         match self {
-            Self::Yes => map.serialize_entry("answer", "yes")?,
-            Self::No { reason } => {
-                map.serialize_entry("answer", "no")?;
-                map.serialize_entry("id", reason.id())?;
-                map.serialize_entry("reason", &reason.to_string())?;
-            }
-            Self::Unknown { fact, reason } => {
-                map.serialize_entry("answer", "unknown")?;
-                map.serialize_entry("fact", fact)?;
-                map.serialize_entry("reason", reason)?;
-            }
+            Self::Yes => Words::Yes,
+            Self::No { reason } => Words::No { id: reason.id(), reason: reason.to_string() },
+            Self::Unknown { fact, reason } => Words::Unknown { fact: *fact, reason },
         }
-        map.end()
+        .serialize(serializer)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Answer<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Words::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        Words::schema_id()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Words::json_schema(generator)
     }
 }

@@ -421,8 +421,8 @@ impl Store<'_> {
 
     fn edges(&mut self, order: &[usize], callers: &HashMap<StrId, u32, FixedState>) {
         let from = self.from;
-        let mut place = 0;
-        for instance in order.iter().flat_map(|group| from.instances_of(*group)) {
+        let instances = order.iter().flat_map(|group| from.instances_of(*group));
+        for (place, instance) in instances.enumerate() {
             let next = from.instances.get(instance + 1);
             let row = &from.instances[instance];
             let inlined = row.inlined_into as usize
@@ -432,7 +432,6 @@ impl Store<'_> {
             let record = &mut self.parts.instances[place];
             record.first_inline_site = (self.parts.inline_sites.len() as u32).into();
             record.first_call_site = (self.parts.call_sites.len() as u32).into();
-            place += 1;
             let inlined = from.inlined_into[inlined].iter().map(|caller| record::InlineSite {
                 caller: callers[caller].into(),
                 call_file: NONE.into(),

@@ -214,7 +214,7 @@ fn a_record_with_some_offsets_has_none() {
         assert!(s.members().all(|member| member.bit_offset.is_none()), "{b}");
         let notes: Vec<_> =
             surface.notes().unwrap().into_iter().map(|note| (note.id, note.first.unwrap())).collect();
-        let place = format!("types_struct/memory:1");
+        let place = "types_struct/memory:1".to_owned();
         assert_eq!(notes, [("depsurf-offsets".to_owned(), place)], "{b}");
     }
     let surface = of(&[("types_struct", &line("\"bits_offset\": 32, "))]).unwrap();
