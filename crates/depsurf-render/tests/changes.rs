@@ -189,8 +189,11 @@ impl World {
     }
 }
 
+/// Makes the new kernel of a pair from the old one.
+type Alter = fn(&mut World);
+
 /// What the new kernel of each pair has otherwise.
-fn pairs() -> Vec<(&'static str, fn(&mut World))> {
+fn pairs() -> Vec<(&'static str, Alter)> {
     vec![
         ("nothing", |_| {}),
         ("param-added", |it| it.params.push(("flags", "int"))),
