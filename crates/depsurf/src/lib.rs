@@ -4,6 +4,7 @@
 //! Data flows one way: bytes -> [`source`] -> image, DWARF and BTF views -> a surface.
 //! The library never prints, never exits and never reads the environment.
 
+pub mod bpf;
 pub mod btf;
 pub mod diff;
 pub mod dwarf;
