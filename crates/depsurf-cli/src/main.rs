@@ -2,10 +2,12 @@
 
 mod add;
 mod args;
+mod check;
 mod completions;
 mod dataset;
 mod diff;
 mod exit;
+mod explain;
 mod export;
 mod groups;
 mod import;
@@ -55,6 +57,8 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Add(verb) => add::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
+        Verb::Check(verb) => check::run(verb, global, terminal, output),
+        Verb::Explain(verb) => explain::run(verb, output),
         Verb::Diff(verb) => diff::run(verb, global, terminal, output),
         Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Search(verb) => search::run(verb, global, terminal, output),

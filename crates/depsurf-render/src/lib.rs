@@ -5,6 +5,7 @@
 //! Pure functions: nothing is read, printed or asked from the environment.
 
 mod change;
+pub mod check;
 pub mod config;
 pub mod diff;
 pub mod differences;

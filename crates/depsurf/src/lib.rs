@@ -6,6 +6,7 @@
 
 pub mod bpf;
 pub mod btf;
+pub mod check;
 pub mod diff;
 pub mod dwarf;
 pub mod error;

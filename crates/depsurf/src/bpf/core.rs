@@ -246,6 +246,12 @@ impl<'a> Path<'a> {
         Ok(path)
     }
 
+    /// What is asked.
+    #[must_use]
+    pub fn kind(&self) -> RelocationKind {
+        self.kind
+    }
+
     /// Name of the root without flavour: what the kernel's type is called.
     #[must_use]
     pub fn name(&self) -> &'a str {

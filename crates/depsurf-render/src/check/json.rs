@@ -1,0 +1,30 @@
+//! The report as JSON.
+
+use depsurf::check::{Consequence, Report};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Checked;
+
+/// Number of the schema.
+pub const SCHEMA: u32 = 1;
+
+/// What `depsurf check --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CheckJson<'r> {
+    /// Number of the schema.
+    schema: u32,
+    /// The worst that happens anywhere.
+    consequence: Consequence,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+/// The report as JSON, with everything that was found.
+#[must_use]
+pub fn json(checked: &Checked<'_>) -> String {
+    let whole = checked.report.objects.iter().flat_map(|object| &object.whole);
+    let consequence = whole.map(|whole| whole.consequence).max().unwrap_or(Consequence::Fine);
+    let told = CheckJson { schema: SCHEMA, consequence, report: checked.report };
+    serde_json::to_string_pretty(&told).expect("plain data serialises") + "\n"
+}
