@@ -23,7 +23,7 @@ pub use self::object::Prepared;
 pub use self::report::{Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole};
 pub use self::rules::{Consequence, Entry, Rule};
 
-use self::core::{Candidates, Outcome, Poison, Refusal};
+use self::core::{Access, Candidates, Outcome, Patch, Refusal};
 use self::external::Resolved;
 use self::feature::Features;
 use self::flow::{Code, Mark, Reached, Value};
@@ -93,7 +93,8 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
             format!("{}, the kernel is {}", order(object.is_big_endian()), order(surface.meta().big_endian));
         let finding = Finding::new(Rule::WrongMachine, "byte order", evidence);
         findings.push(finding.so(Consequence::ObjectFails).fails(Errno::Einval, "object endianness mismatch"));
-        let verdicts = prepared.programs.iter().map(|_| Verdict::new(findings.clone(), Vec::new())).collect();
+        let refused = || Verdict { consequence: Consequence::ObjectFails, ..Verdict::new(Vec::new(), Vec::new()) };
+        let verdicts = prepared.programs.iter().map(|_| refused()).collect();
         return OnKernel { whole: whole(prepared, findings, &[]), verdicts };
     }
     let (externals, missing) = external::resolve(surface, object);
@@ -238,6 +239,7 @@ fn relocation_list(
             _ => None,
         };
         Some(Relocated {
+            instruction: slot,
             kind: path.kind().name(),
             path: path.to_string(),
             value,
@@ -292,13 +294,16 @@ impl Suspects {
             let place = || program.place(prepared.object, slot);
             match relocated.outcomes.get(number) {
                 Some(Some(Outcome::Patched { patch, .. })) => {
-                    if let Err(finding) = patched(&mut insns, slot, patch.value, &path.to_string()) {
+                    if let Err(finding) = patched(&mut insns, slot, *patch, &path.to_string()) {
+                        if finding.rule == Rule::FieldSizeChanged {
+                            marks.insert(slot, Mark::Poison);
+                        }
                         list.push((slot, finding.at(place())));
                     }
                 }
-                Some(Some(Outcome::Poisoned(poison))) => {
+                Some(Some(Outcome::Poisoned)) => {
                     marks.insert(slot, Mark::Poison);
-                    list.push((slot, poisoned(kernel.surface, path, *poison).at(place())));
+                    list.push((slot, absent(kernel.surface, path).at(place())));
                 }
                 Some(Some(Outcome::Ambiguous { candidates })) => {
                     marks.insert(slot, Mark::Anything);
@@ -379,8 +384,8 @@ impl Suspects {
 }
 
 /// Writes a relocated number into an instruction (`bpf_core_patch_insn`).
-fn patched(insns: &mut [Insn], slot: usize, value: u64, path: &str) -> Result<(), Finding> {
-    let insn = insns[slot];
+fn patched(insns: &mut [Insn], slot: usize, patch: Patch, path: &str) -> Result<(), Finding> {
+    let (insn, value) = (insns[slot], patch.value);
     if insn.is_ld_imm64() {
         insns[slot].imm = value as i32;
         if let Some(next) = insns.get_mut(slot + 1) {
@@ -390,6 +395,11 @@ fn patched(insns: &mut [Insn], slot: usize, value: u64, path: &str) -> Result<()
     }
     match insn.class() {
         Class::Ldx | Class::St | Class::Stx => {
+            if let Access::Unfit { object, kernel } = patch.access {
+                let evidence = format!("{kernel} bytes in the kernel, {object} in the object");
+                let finding = Finding::new(Rule::FieldSizeChanged, path, evidence);
+                return Err(finding.fails(Errno::Einval, format!("invalid func unknown#{POISON}")));
+            }
             let Ok(offset) = i16::try_from(value) else {
                 let evidence = format!("offset {value}; instructions reach up to {}", i16::MAX);
                 let finding = Finding::new(Rule::RelocationRefused, path, evidence);
@@ -402,13 +412,10 @@ fn patched(insns: &mut [Insn], slot: usize, value: u64, path: &str) -> Result<()
     Ok(())
 }
 
-fn poisoned(surface: &Surface, path: &crate::bpf::core::Path<'_>, poison: Poison) -> Finding {
+/// A path that leads nowhere in the kernel.
+fn absent(surface: &Surface, path: &crate::bpf::core::Path<'_>) -> Finding {
     let name = path.to_string();
     let message = format!("invalid func unknown#{POISON}");
-    if let Poison::Size { object, kernel } = poison {
-        let evidence = format!("{kernel} bytes in the kernel, {object} in the object");
-        return Finding::new(Rule::FieldSizeChanged, name, evidence).fails(Errno::Einval, message);
-    }
     let root = path.resolved;
     let limit = surface.meta().btf_types;
     let wanted = path.name();

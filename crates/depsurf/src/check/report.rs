@@ -160,6 +160,8 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Relocated {
+    /// Number of the instruction in the program, with the functions that it calls behind it.
+    pub instruction: usize,
     /// What is asked, in libbpf's word: `byte_off`.
     pub kind: &'static str,
     /// Of what: `task_struct::__state`.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 pub use self::spec::Broken;
 use self::spec::Spec;
-pub use self::value::{Patch, Poison};
+pub use self::value::{Access, Patch};
 
 use crate::bpf::core::{Path, RelocationKind, essential_name};
 use crate::surface::types::{Type, TypeId, Types};
@@ -28,7 +28,7 @@ pub enum Outcome {
         candidate: Option<TypeId>,
     },
     /// An instruction that the verifier refuses, should it be reached.
-    Poisoned(Poison),
+    Poisoned,
     /// Kernel types of the name lead to different numbers, and libbpf gives up on the whole object.
     Ambiguous {
         /// Two of the types that disagree.
@@ -88,10 +88,10 @@ impl<'k> Candidates<'k> {
         };
         let outcome = |result, candidate| match result {
             Ok(patch) => Outcome::Patched { patch, candidate },
-            Err(poison) => Outcome::Poisoned(poison),
+            Err(value::Missing) => Outcome::Poisoned,
         };
         if kind == RelocationKind::TypeIdLocal {
-            let patch = Patch { value: u64::from(local.root.id().0), access_size: None };
+            let patch = Patch { value: u64::from(local.root.id().0), access: Access::Same };
             return Ok(outcome(Ok(patch), None));
         }
         if local.root.name().is_empty() {

@@ -9,23 +9,31 @@ use crate::surface::types::{Type, TypeKind};
 pub struct Patch {
     /// The number: an offset or size in bytes, a bit count, 0 or 1, a type id, an enumerator.
     pub value: u64,
-    /// Bytes that a load or store takes from then on, where they change with the field's size.
-    pub access_size: Option<u32>,
+    /// What becomes of the size of a load or store.
+    pub access: Access,
 }
 
-/// Why libbpf makes the instruction one that the verifier refuses, should it be reached.
+/// What becomes of the size of a load or store that is relocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Poison {
-    /// The kernel has nothing that it could mean.
-    Missing,
-    /// The field has another size, and is neither a pointer nor an unsigned integer: a load would read wrong bytes.
-    Size {
+pub enum Access {
+    /// It stays.
+    Same,
+    /// It takes this many bytes from then on.
+    Resized(u32),
+    /// The field has another size, and is neither a pointer nor an unsigned integer: the wrong bytes would be read, so
+    /// libbpf makes a load or store one that the verifier refuses. Address arithmetic goes on.
+    Unfit {
         /// Bytes as the object knows it.
         object: u32,
         /// Bytes in the kernel.
         kernel: u32,
     },
 }
+
+/// The kernel has nothing that a relocation could mean: libbpf makes the instruction one that the verifier refuses,
+/// should it be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Missing;
 
 /// What one side, the object or the kernel, says of a field.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +53,11 @@ pub(super) fn of(
     local: &Spec<'_>,
     kernel: Option<&Spec<'_>>,
     kernel_is: Machine,
-) -> Result<Result<Patch, Poison>, TooWide> {
-    let plain = |value| Ok(Patch { value, access_size: None });
+) -> Result<Result<Patch, Missing>, TooWide> {
+    let plain = |value| Ok(Patch { value, access: Access::Same });
     let Some(found) = kernel else {
         let answers_no = matches!(kind, RelocationKind::FieldExists | RelocationKind::EnumvalExists);
-        return Ok(if answers_no || is_about_type(kind) { plain(0) } else { Err(Poison::Missing) });
+        return Ok(if answers_no || is_about_type(kind) { plain(0) } else { Err(Missing) });
     };
     Ok(match kind {
         RelocationKind::FieldExists
@@ -70,11 +78,12 @@ pub(super) fn of(
             let after = field(kind, found, kernel_is)?;
             match before.access.zip(after.access) {
                 Some(((old, old_type), (new, new_type))) if old != new => {
-                    if adjusts(old_type, new_type) {
-                        Ok(Patch { value: after.value, access_size: Some(new) })
+                    let access = if adjusts(old_type, new_type) {
+                        Access::Resized(new)
                     } else {
-                        Err(Poison::Size { object: old, kernel: new })
-                    }
+                        Access::Unfit { object: old, kernel: new }
+                    };
+                    Ok(Patch { value: after.value, access })
                 }
                 _ => plain(after.value),
             }
