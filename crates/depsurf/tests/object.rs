@@ -2,6 +2,7 @@
 //! package `libbpf-tools`, and objects compiled from `objects/*.bpf.c` in both byte orders.
 //!
 //! What is not installed is skipped, with a line that says so.
+#![allow(clippy::print_stdout, reason = "tests say what they compared and what they left out")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
