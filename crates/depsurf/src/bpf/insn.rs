@@ -20,7 +20,7 @@ const PSEUDO_CALL: u8 = 1;
 /// `src_reg` of a call of a kfunc, once its id is known.
 const PSEUDO_KFUNC_CALL: u8 = 2;
 /// `src_reg` of an `ld_imm64` of the address of a function.
-const PSEUDO_FUNC: u8 = 4;
+pub(super) const PSEUDO_FUNC: u8 = 4;
 
 /// One slot of eight bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -156,6 +156,10 @@ impl Object<'_> {
             };
             let distance = i64::from(linked.parts[part as usize].start) - at as i64 - 1;
             linked.insns[at].imm = distance as i32;
+            if insn.is_ld_imm64() {
+                // Older compilers leave that to libbpf.
+                linked.insns[at].src = insn::PSEUDO_FUNC;
+            }
             linked.marks[at].reference = Some(Reference::Part(part));
         }
         Ok(linked)

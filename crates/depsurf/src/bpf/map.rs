@@ -88,9 +88,14 @@ pub(super) fn read(
     notes: &mut Notes,
 ) -> Result<Vec<Map>> {
     let mut maps = Vec::new();
+    let mut datasecs = HashMap::new();
+    for found in types.iter().flat_map(|types| types.iter()).filter(|found| found.kind() == TypeKind::Datasec)
+    {
+        datasecs.entry(found.name()).or_insert(found);
+    }
     if let Some(section) = elf.section_named(".maps") {
         match types {
-            Some(types) => defined(elf, types, section, &mut maps, notes)?,
+            Some(_) => defined(elf, section, datasecs.get(".maps").copied(), &mut maps, notes)?,
             None => notes.lost(
                 "bpf-maps-without-btf",
                 || "`.maps` without `.BTF`: what the maps are is unknown".into(),
@@ -104,61 +109,80 @@ pub(super) fn read(
         if section.size == 0 {
             continue;
         }
-        let flags = match kind {
-            DataKind::Rodata => RDONLY_PROG | MMAPABLE,
-            _ => MMAPABLE,
-        };
-        maps.push(variables(section.name, Definition::Data(kind), Some(index), section.size, flags));
+        let flags = if kind == DataKind::Rodata { RDONLY_PROG } else { 0 };
+        // BTF knows one section of each name, and looking at its variables for many would take long.
+        let is_first = elf.section_named(section.name) == Some(index);
+        let datasec = datasecs.get(section.name).copied().filter(|_| is_first);
+        maps.push(variables(section.name, Definition::Data(kind), Some(index), section.size, flags, datasec));
     }
     if let Some(size) = kconfig {
-        let flags = RDONLY_PROG | MMAPABLE;
-        maps.push(variables(".kconfig", Definition::Kconfig, None, size.into(), flags));
+        let datasec = datasecs.get(".kconfig").copied();
+        maps.push(variables(".kconfig", Definition::Kconfig, None, size.into(), RDONLY_PROG, datasec));
     }
-    if let Some(types) = types {
-        for (name, link) in [(".struct_ops", false), (".struct_ops.link", true)] {
-            let Some(section) = elf.section_named(name) else { continue };
-            struct_ops(elf, types, section, link, &mut maps);
-        }
+    for (name, link) in [(".struct_ops", false), (".struct_ops.link", true)] {
+        let Some(section) = elf.section_named(name) else { continue };
+        struct_ops(elf, section, datasecs.get(name).copied(), link, &mut maps);
     }
     Ok(maps)
 }
 
-/// The map of a section of variables: an array of one element.
-fn variables(name: &str, definition: Definition, section: Option<u32>, size: u64, flags: u32) -> Map {
+/// `linkage` of a VAR.
+const STATIC: u32 = 0;
+
+/// The map of a section of variables: an array of one element. User space may map it where a variable can be seen
+/// from outside.
+fn variables(
+    name: &str,
+    definition: Definition,
+    section: Option<u32>,
+    size: u64,
+    flags: u32,
+    datasec: Option<Type<'_>>,
+) -> Map {
     let value_size = u32::try_from(size).unwrap_or(u32::MAX);
-    let shape =
-        Shape { kind: MapType::ARRAY, key_size: 4, value_size, max_entries: 1, flags, ..Shape::default() };
+    let is_visible = |found: Type<'_>| found.children().first().is_some_and(|child| child.a.get() != STATIC);
+    let mmapable = datasec.is_some_and(|datasec| variables_of(datasec).any(|(found, _)| is_visible(found)));
+    let shape = Shape {
+        kind: MapType::ARRAY,
+        key_size: 4,
+        value_size,
+        value_type: datasec.map(Type::id),
+        max_entries: 1,
+        flags: flags | if mmapable { MMAPABLE } else { 0 },
+        ..Shape::default()
+    };
     Map { name: name.into(), definition, section, offset: 0, shape, inner: None, struct_ops: None }
 }
 
-/// The variables of a DATASEC, with their offsets: by symbol, because compilers leave them out of BTF.
-fn members_of<'t>(elf: &Elf<'_>, types: Types<'t>, section: u32) -> Vec<(Type<'t>, u64)> {
-    let Some(name) = elf.section(section).map(|section| section.name) else { return Vec::new() };
+/// The variables of a DATASEC, with the offsets that it gives.
+fn variables_of(datasec: Type<'_>) -> impl Iterator<Item = (Type<'_>, u32)> {
+    datasec.children().iter().filter_map(move |child| {
+        let found = datasec.types().get(TypeId(child.a.get()))?;
+        (found.kind() == TypeKind::Var).then_some((found, child.b.get()))
+    })
+}
+
+/// The variables of a section, with their offsets: by symbol, because compilers leave them out of BTF.
+fn placed<'t>(elf: &Elf<'_>, section: u32, datasec: Option<Type<'t>>) -> Vec<(Type<'t>, u64)> {
     let mut symbols = HashMap::new();
     for symbol in elf.symbols.iter().filter(|symbol| symbol.section == Some(section) && !symbol.is_section())
     {
         symbols.entry(symbol.name).or_insert(symbol.value);
     }
-    // BTF's names live as long as `types`; a DATASEC is looked for by walking, since there are few.
-    let found = types.iter().find(|found| found.kind() == TypeKind::Datasec && found.name() == name);
-    let children = found.map(Type::children).unwrap_or_default();
-    let variables = children.iter().filter_map(|child| {
-        let variable = types.get(TypeId(child.a.get())).filter(|found| found.kind() == TypeKind::Var)?;
-        let offset = symbols.get(variable.name()).copied().unwrap_or_else(|| child.b.get().into());
-        Some((variable, offset))
-    });
-    variables.collect()
+    let variables = datasec.into_iter().flat_map(variables_of);
+    let place = |name: &str, offset: u32| symbols.get(name).copied().unwrap_or_else(|| offset.into());
+    variables.map(|(found, offset)| (found, place(found.name(), offset))).collect()
 }
 
 /// The maps of `.maps`.
 fn defined(
     elf: &Elf<'_>,
-    types: Types<'_>,
     section: u32,
+    datasec: Option<Type<'_>>,
     maps: &mut Vec<Map>,
     notes: &mut Notes,
 ) -> Result<()> {
-    for (variable, offset) in members_of(elf, types, section) {
+    for (variable, offset) in placed(elf, section, datasec) {
         let name = variable.name();
         let place = || format!("section `.maps` offset {offset:#x}, map `{name}`");
         let failed = |what: String| Error::malformed("eBPF object", place(), what);
@@ -287,8 +311,8 @@ pub(super) fn is_legacy(name: &str) -> bool {
     name == "maps" || name.starts_with("maps/")
 }
 
-fn struct_ops(elf: &Elf<'_>, types: Types<'_>, section: u32, link: bool, maps: &mut Vec<Map>) {
-    for (variable, offset) in members_of(elf, types, section) {
+fn struct_ops(elf: &Elf<'_>, section: u32, datasec: Option<Type<'_>>, link: bool, maps: &mut Vec<Map>) {
+    for (variable, offset) in placed(elf, section, datasec) {
         let Some(target) = variable.target().map(|target| target.stripped(true)) else { continue };
         let size = target.byte_size(8).and_then(|size| u32::try_from(size).ok()).unwrap_or_default();
         let kind = MapType::STRUCT_OPS;

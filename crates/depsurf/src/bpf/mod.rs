@@ -29,6 +29,8 @@ mod program;
 mod rodata;
 mod scan;
 mod section;
+#[cfg(test)]
+mod tests;
 mod uapi;
 
 use std::collections::HashMap;
@@ -51,7 +53,7 @@ use self::core::{Path, Relocation};
 use self::elf::Elf;
 use self::ext::Ext;
 use crate::btf;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::note::{Note, Notes};
 use crate::surface::strings::Strings;
 use crate::surface::types::{TypeTable, Types};
@@ -225,16 +227,16 @@ impl<'a> Object<'a> {
     /// # Errors
     /// When its access string does not lead anywhere in the object's own types.
     pub fn path(&self, relocation: &Relocation) -> Result<Path<'_>> {
-        let empty = TypeTable::new();
-        match &self.btf {
-            Some(btf) => Path::parse(btf.types(), relocation, ext::text(btf.texts, relocation.access)),
-            None => {
-                // There is no relocation without `.BTF`, but one of another object may be asked for.
-                let at = format!("CO-RE relocation of type {}", relocation.type_id.0);
-                let what = format!("the object has {} types", empty.next_id().0);
-                Err(crate::Error::malformed("eBPF object", at, what))
-            }
-        }
+        // There is no relocation without `.BTF`, but one of another object may be asked for.
+        let none = || Error::malformed("eBPF object", "a CO-RE relocation", "the object has no `.BTF`");
+        let types = self.types().ok_or_else(none)?;
+        Path::parse(types, relocation, self.access(relocation))
+    }
+
+    /// The access string of a CO-RE relocation, as in `0:1:2`: what libbpf's messages have.
+    #[must_use]
+    pub fn access(&self, relocation: &Relocation) -> &str {
+        self.btf.as_ref().map_or("", |btf| ext::text(btf.texts, relocation.access))
     }
 
     /// Number of lines that `.BTF.ext` knows.
@@ -285,19 +287,26 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Bytes of the options that a program asks for; `None` where it asks for none. libbpf lays them out by alignment, and
-/// by size where that is the same.
+/// Bytes of the options that a program asks for; `None` where it asks for none. libbpf puts those of the largest
+/// alignment first, and of these the smallest first.
 fn kconfig_size(externals: &[External<'_>], types: Option<Types<'_>>) -> Option<u32> {
     let options = externals.iter().filter(|external| external.kind == ExternalKind::Kconfig);
-    let size = |external: &External<'_>| types?.get(external.type_id?)?.byte_size(8);
-    let mut sizes: Vec<u64> = options.map(|external| size(external).unwrap_or_default()).collect();
+    let mut sizes: Vec<(u64, u64)> = options
+        .map(|external| {
+            let found =
+                types.and_then(|types| types.get(external.type_id?)).map(|found| found.stripped(true));
+            let size = found.and_then(|found| found.byte_size(8)).unwrap_or_default();
+            // Options are numbers, or text, which is an array of bytes.
+            let is_text = found.is_some_and(|found| found.array().is_some());
+            (if is_text { 1 } else { size.clamp(1, 8) }, size)
+        })
+        .collect();
     if sizes.is_empty() {
         return None;
     }
-    sizes.sort_unstable();
-    let end = sizes.iter().fold(0u64, |end, size| {
-        let aligned = end.checked_next_multiple_of((*size).clamp(1, 8)).unwrap_or(end);
-        aligned.saturating_add(*size)
+    sizes.sort_unstable_by_key(|&(alignment, size)| (std::cmp::Reverse(alignment), size));
+    let end = sizes.iter().fold(0u64, |end, &(alignment, size)| {
+        end.checked_next_multiple_of(alignment).unwrap_or(end).saturating_add(size)
     });
     Some(u32::try_from(end).unwrap_or(u32::MAX))
 }
