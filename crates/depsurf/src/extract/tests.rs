@@ -160,3 +160,21 @@ fn a_loss_is_a_note_or_in_strict_mode_an_error() {
     let strict = surface(&kernel, &Options { strict: true, ..named("amd64") }, &Silent);
     assert_eq!(strict.is_err(), lenient.notes.iter().any(|note| note.lossy));
 }
+
+#[test]
+fn a_kernel_without_debug_information_names_the_package_of_its_distribution() {
+    let kernel = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    let surface = Surface::from_bytes(extract(&kernel.bytes(), &named("amd64")).bytes).unwrap();
+    let mut meta = surface.meta().clone();
+    meta.uname = Some("6.1.0-50-cloud-amd64".into());
+    for (distribution, help) in [
+        (Some("debian"), "the debug package `linux-image-6.1.0-50-cloud-amd64-dbg` has it"),
+        (Some("ubuntu"), "the debug package `linux-image-unsigned-6.1.0-50-cloud-amd64-dbgsym` has it"),
+        (Some("suse"), "give a vmlinux with debug information, or the package that has it"),
+        (None, "give a vmlinux with debug information, or the package that has it"),
+    ] {
+        meta.distribution = distribution.map(str::to_owned);
+        let told = super::no_debug_info(&meta).help().unwrap();
+        assert!(told.starts_with(help) && told.contains("CONFIG_DEBUG_INFO"), "{distribution:?}: {told}");
+    }
+}
