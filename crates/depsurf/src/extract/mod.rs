@@ -76,6 +76,9 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
     let package =
         package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
     let meta = identity::read(&image, package, options.name.as_ref())?;
+    if let Some(config) = &kernel.config {
+        config::check(config, &meta)?;
+    }
     let mut parts = Parts::new(meta);
     let mut notes = Notes::new();
 

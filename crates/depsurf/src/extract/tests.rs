@@ -178,3 +178,36 @@ fn a_kernel_without_debug_information_names_the_package_of_its_distribution() {
         assert!(told.starts_with(help) && told.contains("CONFIG_DEBUG_INFO"), "{distribution:?}: {told}");
     }
 }
+
+#[test]
+fn the_configuration_of_another_kernel_is_told_by_its_name_or_its_heading() {
+    let mut kernel = Kernel::sample(Machine::X86_64, Target::LE64);
+    let bytes = kernel.release("6.1.0-50-cloud-amd64").build().bytes();
+    let with = |file: &str, text: &str| {
+        let mut kernel = source::open_bytes("vmlinux", &bytes, &Silent).unwrap();
+        let origin = source::Origin { file: file.into(), package: None, member: None };
+        kernel.config = Some(source::Config { text: text.into(), origin });
+        surface(&kernel, &named("amd64"), &Silent)
+    };
+    let heading = |version: &str| format!("#\n# Linux/x86 {version} Kernel Configuration\n#\nCONFIG_BPF=y\n");
+    for (file, text) in [
+        ("config-6.1.0-50-cloud-amd64", heading("6.1.176")),
+        (".config", heading("6.1.176")),
+        (".config", heading("6.1.0-rc3")),
+        // Neither tells: it may well be the right one.
+        (".config", "CONFIG_BPF=y\n".into()),
+        ("config-mine", "# a Kernel Configuration\nCONFIG_BPF=y\n".into()),
+        (".config", format!("CONFIG_BPF=y\n{}", heading("5.10.223"))),
+    ] {
+        assert!(with(file, &text).is_ok(), "{file}: {text}");
+    }
+    for (file, text, told) in [
+        ("config-6.1.0-49-cloud-amd64", heading("6.1.176"), "`6.1.0-49-cloud-amd64`"),
+        ("config-6.1.0-50-amd64", "CONFIG_BPF=y\n".into(), "`6.1.0-50-amd64`"),
+        (".config", heading("6.12.107"), "`6.12.107`"),
+        (".config", heading("5.1.3"), "`5.1.3`"),
+    ] {
+        let error = with(file, &text).unwrap_err();
+        assert!(error.to_string().contains(&format!("the config in `{file}` is for {told}")), "{error}");
+    }
+}
