@@ -106,9 +106,7 @@ pub enum Verb {
     Import(Import),
     Pages(Pages),
     Schema(Schema),
-    #[command(hide = true)]
     Completions(Completions),
-    #[command(hide = true)]
     Man(Man),
 }
 

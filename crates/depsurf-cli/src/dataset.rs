@@ -195,14 +195,21 @@ pub struct Opened {
 pub fn open(dataset: &Dataset, wanted: &Wanted, terminal: &Terminal) -> Result<Opened> {
     let chosen = wanted.choose(dataset, terminal)?;
     let opened = surfaces(dataset, |kernel| chosen.has(kernel), terminal)?;
-    let damaged = tell(opened.problems, terminal) || chosen.damaged;
+    let mut problems = opened.problems;
+    if opened.surfaces.is_empty()
+        && let Some(last) = problems.iter().rposition(|problem| problem.kernel.is_some())
+    {
+        // Why nothing can be shown is one error, not an error about errors.
+        let last = problems.remove(last).error;
+        tell(problems, terminal);
+        return Err(last);
+    }
+    let damaged = tell(problems, terminal) || chosen.damaged;
     if opened.surfaces.is_empty() {
-        let (which, help) = match damaged {
-            true => ("no chosen kernel that can be read", "`depsurf add FILE` replaces damaged ones"),
-            false => ("no kernels", "`depsurf add FILE` adds the kernel of a vmlinux or a debug package"),
-        };
-        let what = format!("{} has {which}", place(dataset));
-        return Err(Error::Usage { what, help: Some(help.into()) });
+        return Err(Error::Usage {
+            what: format!("{} has no kernels", place(dataset)),
+            help: Some("`depsurf add FILE` adds the kernel of a vmlinux or a debug package".into()),
+        });
     }
     let ids: Vec<&KernelId> = opened.surfaces.iter().map(Surface::kernel).collect();
     let default = chosen.default_among(&ids);

@@ -104,7 +104,7 @@ struct Counts {
     functions: Option<usize>,
     /// Names of structs.
     structs: Option<usize>,
-    /// Trace events and raw tracepoints.
+    /// Trace events, those of system calls included, and raw tracepoints.
     tracepoints: Option<usize>,
     /// LSM hooks.
     lsm_hooks: Option<usize>,
@@ -183,7 +183,10 @@ fn counts(surface: &Surface) -> Counts {
     Counts {
         functions: known(Fact::Functions, surface.functions().len()),
         structs: known(Fact::Types, structs),
-        tracepoints: known(Fact::Tracepoints, surface.tracepoints().len()),
+        tracepoints: known(
+            Fact::Tracepoints,
+            surface.tracepoints().len() + surface.syscall_events().len(),
+        ),
         lsm_hooks: known(Fact::LsmHooks, surface.lsm_hooks().len()),
         kfuncs: known(Fact::Kfuncs, surface.kfuncs().len()),
         syscalls: known(Fact::Syscalls, syscalls.count()),

@@ -17,6 +17,10 @@ fn help_starts_with_examples() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     assert!(home.run(&["list", "--help"]).fine().starts_with("Examples:\n  depsurf list"));
+    for verb in ["add", "list", "show", "diff", "log", "search", "export", "import", "pages", "schema"] {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb}: {help}");
+    }
+    assert!(help.contains("\n  completions ") && help.contains("\n  man "), "{help}");
 }
 
 #[test]
@@ -62,6 +66,60 @@ fn color_is_for_terminals_and_for_who_asks() {
 }
 
 #[test]
+fn color_of_messages_follows_the_same_rules() {
+    let home = Home::new();
+    let colored = |arguments: &[&str], no_color: &str| {
+        let output = home.command().env("NO_COLOR", no_color).args(arguments).output().unwrap();
+        common::Ran::from(output).stderr.contains('\x1b')
+    };
+    assert!(!colored(&["add", "missing"], ""));
+    assert!(!colored(&["add", "missing", "--color", "never"], ""));
+    // Who asks on the command line is answered, whatever the environment says.
+    assert!(colored(&["add", "missing", "--color", "always"], ""));
+    assert!(colored(&["add", "missing", "--color", "always"], "1"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_for_any_verb() {
+    let home = Home::with_dataset();
+    for arguments in [
+        &["--help"][..],
+        &["show", "function", "vfs_read"],
+        &["search", "vfs"],
+        &["diff", "5.10", "6.1"],
+        &["schema"],
+        &["completions", "zsh"],
+        &["export", "depsurf", "out"],
+        &["pages", "-q", "-o", "site"],
+    ] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = home.command().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_home_that_cannot_be_written_keeps_nothing_from_being_read() {
+    let home = Home::with_dataset();
+    let dataset = home.dataset();
+    // Below a file nothing can be made, not even by root.
+    fs::write(home.path().join("file"), "").unwrap();
+    let below = home.path().join("file/home");
+    let run = |arguments: &[&str]| -> common::Ran {
+        home.command().env("HOME", &below).args(arguments).output().unwrap().into()
+    };
+    let dataset = dataset.to_str().unwrap();
+    for arguments in [&["search", "vfs_read"][..], &["show", "function", "vfs_read"], &["list"]] {
+        let named = [arguments, &["--dataset", dataset]].concat();
+        assert_eq!(run(&named).fine(), home.run(arguments).fine());
+    }
+    // Without a dataset it is the starter dataset, expanded in memory.
+    assert!(run(&["search", "vfs_read", "--kernel", "5.10"]).fine().contains("vfs_read"));
+}
+
+#[test]
 fn the_dataset_is_the_named_one_then_the_variable_then_the_users() {
     let home = Home::with_dataset();
     let other = home.path().join("other");
@@ -80,6 +138,10 @@ fn the_dataset_is_the_named_one_then_the_variable_then_the_users() {
     let named = home.dataset();
     assert_eq!(by_variable("other", &["list", "--dataset", named.to_str().unwrap()]), 2);
 
+    fs::write(home.path().join("file"), "").unwrap();
+    let told = home.command().env("DEPSURF_DATASET", "file").arg("list").output().unwrap();
+    let told = common::Ran::from(told).failed();
+    assert!(told.contains("`file` is not a directory\n  help: a dataset is a directory"), "{told}");
     let told = home.run(&["list", "--dataset", "missing"]).failed();
     assert!(
         told.contains("no dataset at `missing`: there is no such directory\n  help: `depsurf add"),

@@ -32,7 +32,8 @@ pub struct Facts<'a> {
     pub prototype: Option<json::Prototype>,
     /// Whether the kernel's own BTF is known to have a FUNC of the name.
     pub btf_func: bool,
-    /// What attaching by the name leads to is found out when it is asked for, see [`Facts::attach`].
+    // Found out when it is asked for.
+    /// What attaching by the name leads to, per kind of hook.
     #[serde(rename = "attach", serialize_with = "json::attach")]
     #[schemars(with = "json::Answers<'_>")]
     function: Function<'a>,

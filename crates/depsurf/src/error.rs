@@ -1,5 +1,6 @@
 //! Why work stopped. Everything that does *not* stop the work is a [`crate::note::Note`].
 
+use std::io;
 use std::path::PathBuf;
 
 /// Shorthand for results of this crate.
@@ -19,7 +20,7 @@ pub enum Error {
         /// The file or directory.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The bytes are not in a format that is read here.
     #[error("not a kernel image or package: {found}")]
@@ -53,9 +54,14 @@ pub enum Error {
         /// The debug package that should be used in its place, where it can be named.
         suggestion: Option<String>,
     },
-    /// The image has neither DWARF nor BTF.
-    #[error("no debug information: the image has neither `.debug_info` nor `.BTF`")]
-    NoDebugInfo,
+    /// The image is a kernel without what its surface is read from.
+    #[error("no debug information: {missing}")]
+    NoDebugInfo {
+        /// What the image does not have.
+        missing: &'static str,
+        /// The package that has it, where it can be named.
+        suggestion: Option<String>,
+    },
     /// An ELF file that is no Linux kernel of a known machine.
     #[error("unsupported machine: {what}")]
     UnsupportedMachine {
@@ -69,12 +75,22 @@ pub enum Error {
         why: String,
     },
     /// A surface file written by another version of the format.
-    #[error("surface file of schema {found}, this program reads schema {expected}")]
+    #[error("{what} of schema {found}, this program reads schema {expected}")]
     Schema {
+        /// What was written: a surface file, or its packed form.
+        what: &'static str,
         /// Schema number in the file.
         found: u32,
         /// Schema number of this program.
         expected: u32,
+    },
+    /// A file of a dataset cannot be used.
+    #[error("{path}: {source}")]
+    Surface {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: Box<Error>,
     },
     /// A checksum did not match.
     #[error("checksum mismatch in {what}")]
@@ -116,9 +132,43 @@ pub enum Error {
     },
 }
 
+/// What can be read, and what distributions call it.
+const WANTED: &str = "a vmlinux with debug information, or the package that has it \
+    (Debian: linux-image-*-dbg, Ubuntu: linux-image-*-dbgsym)";
+
+/// What is being done when something is written.
+const WRITING: [&str; 5] = [
+    "cannot write",
+    "cannot create",
+    "cannot make the dataset",
+    "cannot make the directory",
+    "cannot remove",
+];
+
+/// What to do about a place that cannot be written.
+fn writing_help(action: &str, error: &io::Error) -> Option<String> {
+    let help = match error.kind() {
+        _ if !WRITING.contains(&action) => return None,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room there, or name a directory on another file system"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "name a directory that can be written"
+        }
+        _ => return None,
+    };
+    Some(help.into())
+}
+
 impl Error {
+    /// Says that a file of a dataset is what cannot be used, so that the help is about datasets.
+    #[must_use]
+    pub(crate) fn of_surface(self, path: impl Into<String>) -> Self {
+        Self::Surface { path: path.into(), source: Box::new(self) }
+    }
+
     /// Wraps an I/O error with what was being done to which path.
-    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { action, path: path.into(), source }
     }
 
@@ -142,21 +192,30 @@ impl Error {
             Self::NoVmlinux { suggestion: Some(package) } => {
                 Some(format!("the debug package `{package}` has it"))
             }
-            Self::NoVmlinux { suggestion: None } => {
-                Some("give the package with debug symbols (Debian: linux-image-*-dbg, Ubuntu: linux-image-*-dbgsym)".into())
+            Self::NoVmlinux { suggestion: None } | Self::NotKernel { .. } => Some(format!("give {WANTED}")),
+            Self::NoDebugInfo { suggestion, .. } => {
+                let package = match suggestion {
+                    Some(package) => format!("the debug package `{package}` has it"),
+                    None => format!("give {WANTED}"),
+                };
+                Some(format!(
+                    "{package}; a kernel of your own needs CONFIG_DEBUG_INFO or CONFIG_DEBUG_INFO_BTF"
+                ))
             }
-            Self::NoDebugInfo => Some(
-                "the stripped image is not enough: use the vmlinux of the debug package (Debian: linux-image-*-dbg, Ubuntu: linux-image-*-dbgsym)".into(),
-            ),
-            Self::Schema { found, expected } if found > expected => {
+            Self::Surface { source, .. } => match &**source {
+                Self::Truncated { .. } | Self::Malformed { .. } | Self::Checksum { .. } => {
+                    Some("the file is damaged: `depsurf add FILE` of its kernel replaces it".into())
+                }
+                source => source.help(),
+            },
+            Self::Io { action, source, .. } => writing_help(action, source),
+            Self::Schema { found, expected, .. } if found > expected => {
                 Some("update depsurf, or add the kernel again with this version".into())
             }
             Self::Schema { .. } => Some("add the kernel again with this version".into()),
             Self::Checksum { .. } => Some("the file is damaged: fetch or build it again".into()),
             Self::Truncated { .. } => Some("the file is incomplete: fetch it again".into()),
-            Self::UnknownFormat { .. } => Some(
-                "expected a vmlinux (ELF) or a Debian/Ubuntu debug package (.deb, .ddeb)".into(),
-            ),
+            Self::UnknownFormat { .. } => Some(format!("give {WANTED}")),
             Self::Strict { .. } => Some("run without --strict to go on with what could be read".into()),
             _ => None,
         }

@@ -38,7 +38,10 @@ fn of(kind: Kind, surface: &Surface) -> Vec<Cow<'_, str>> {
             in_order(types(surface, &kinds).map(Type::name).chain(anonymous))
         }
         Kind::Field => in_order(types(surface, &[TypeKind::Struct, TypeKind::Union]).flat_map(fields_of)),
-        Kind::Tracepoint => in_order(surface.tracepoints().map(|found| found.name())),
+        Kind::Tracepoint => {
+            let listed = in_order(surface.tracepoints().map(|found| found.name()));
+            merge(listed, in_order(surface.syscall_events().iter().map(|event| event.name())))
+        }
         Kind::Lsm => in_order(surface.lsm_hooks().map(|found| found.name())),
         Kind::Kfunc => in_order(surface.kfuncs().map(|found| found.name())),
         Kind::Syscall => in_order(surface.syscalls().map(|found| found.name())),

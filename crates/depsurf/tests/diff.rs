@@ -184,3 +184,18 @@ fn helpers_are_values_of_the_kernels_own_enum() {
     let added: Vec<&str> = added.filter_map(|change| change.subject.as_deref()).collect();
     assert!(added.contains(&"BPF_FUNC_kptr_xchg"), "{added:?}");
 }
+
+/// `futex_waitv` is of v5.16. The events are in no list of the image, and every name is found by itself, too.
+#[test]
+fn events_of_system_calls_come_with_them() {
+    let pair = pairs()[0];
+    let diff = of(pair, Kind::Tracepoint);
+    for name in ["sys_enter_futex_waitv", "sys_exit_futex_waitv"] {
+        assert!(has(&diff.added, name) && pair.new.has(Kind::Tracepoint, name), "{name}");
+    }
+    let listed = pair.new.tracepoints().map(|found| found.name()).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(diff.new, listed.len() + pair.new.syscall_events().len());
+    assert!(diff.added.is_sorted() && diff.removed.is_sorted());
+    let names = depsurf::names::all(Kind::Tracepoint, &[pair.new]);
+    assert_eq!(names.len(), diff.new);
+}

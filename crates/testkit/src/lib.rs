@@ -17,6 +17,7 @@ pub mod c;
 pub mod dwarf;
 pub mod elf;
 pub mod kernel;
+pub mod package;
 
 pub use bytes::Bytes;
 

@@ -137,10 +137,7 @@ impl<'a> KindDiff<'a> {
                 compare(pair, kind, all, types::enums)
             }
             Kind::Field => field::compare(pair),
-            Kind::Tracepoint => {
-                let all = |surface: &'a Surface| surface.tracepoints().map(|it| (it.name(), it)).collect();
-                compare(pair, kind, all, tracepoint::changes)
-            }
+            Kind::Tracepoint => tracepoint::compare(pair),
             Kind::Lsm => {
                 let all = |surface: &'a Surface| surface.lsm_hooks().map(|it| (it.name(), it)).collect();
                 compare(pair, kind, all, first(lsm::changes))

@@ -55,7 +55,10 @@ impl<'a> Pair<'a> {
     #[must_use]
     pub fn unread(self, kind: Kind) -> Vec<Unread<'a>> {
         let of = |side, surface: &'a Surface| {
-            kind.facts().iter().chain(details(kind)).filter_map(move |fact| {
+            // Without events of system calls their metadata is not missed.
+            let events = kind == Kind::Tracepoint && surface.has_syscall_events().is_none();
+            let events = if events { &[Fact::SyscallMetadata][..] } else { &[] };
+            kind.facts().iter().chain(details(kind)).chain(events).filter_map(move |fact| {
                 let reason = surface.meta().unknown_because(*fact)?;
                 Some(Unread { side, fact: *fact, reason })
             })

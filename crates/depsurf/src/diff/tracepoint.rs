@@ -1,13 +1,53 @@
 //! Tracepoints: the record of the event, the function behind it, the format, and the raw arguments.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use super::change::{Change, Class, What};
 use super::merge::few;
 use super::pair::Pair;
-use super::{prototype, types};
+use super::{Changed, KindDiff, prototype, types};
+use crate::Kind;
 use crate::surface::syscall::{EVENT_SYSTEM, EventField, SyscallEvent};
 use crate::surface::tracepoint::{Tracepoint, split};
 use crate::surface::types::{Type, TypeKind};
 use crate::surface::{Surface, c};
+
+/// Compares all tracepoints, events of system calls included.
+pub(super) fn compare<'a>(pair: Pair<'a>) -> KindDiff<'a> {
+    let all = |surface: &'a Surface| surface.tracepoints().map(|it| (it.name(), it)).collect();
+    let mut diff = super::compare(pair, Kind::Tracepoint, all, changes);
+    let [old, new] = [pair.old, pair.new].map(events);
+    diff.old += old.len();
+    diff.new += new.len();
+    // Where one kernel's events cannot be told, the other's say nothing about a change.
+    if pair.old.has_syscall_events().is_none() || pair.new.has_syscall_events().is_none() {
+        return diff;
+    }
+    let is_in = |list: &BTreeMap<String, SyscallEvent<'a>>, name: &String| list.contains_key(name);
+    diff.added.extend(new.keys().filter(|name| !is_in(&old, name)).cloned().map(Cow::Owned));
+    diff.removed.extend(old.keys().filter(|name| !is_in(&new, name)).cloned().map(Cow::Owned));
+    for (name, before) in old {
+        let mut changes = Vec::new();
+        if let Some(after) = new.get(&name) {
+            syscall_event(pair, before, *after, &mut changes);
+        }
+        if !changes.is_empty() {
+            diff.changed.push(Changed { name: Cow::Owned(name), changes });
+        }
+    }
+    diff.added.sort();
+    diff.removed.sort();
+    diff.changed.sort_by(|a, b| a.name.cmp(&b.name));
+    diff
+}
+
+/// The events of system calls, by name; none where they cannot be told.
+fn events(surface: &Surface) -> BTreeMap<String, SyscallEvent<'_>> {
+    let known = surface.has_syscall_events() == Some(true);
+    let events = if known { surface.syscall_events() } else { Vec::new() };
+    events.into_iter().map(|event| (event.name(), event)).collect()
+}
 
 /// The changes of `NAME` or `SYSTEM:NAME`, events of system calls included; `None` where not both kernels have it.
 pub(super) fn named<'a>(pair: Pair<'a>, name: &'a str) -> Option<Vec<Change>> {

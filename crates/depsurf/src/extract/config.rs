@@ -2,10 +2,40 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::{Error, Result};
+use crate::kernel::Version;
 use crate::note::Notes;
+use crate::source::Config;
 use crate::surface::build::Parts;
-use crate::surface::meta::{Evidence, Fact};
+use crate::surface::meta::{Evidence, Fact, Meta};
 use crate::surface::record;
+
+/// Refuses the configuration of another kernel, as far as it can be told: from the release in its file's name, and
+/// from the version in its heading, `# Linux/x86 6.1.176 Kernel Configuration` (scripts/kconfig/confdata.c). Of the
+/// latter only the series counts, because distributions do not say the stable update in `uname -r`.
+///
+/// # Errors
+/// When it is of another release or series.
+pub fn check(config: &Config, meta: &Meta) -> Result<()> {
+    let Some(uname) = meta.uname.as_deref() else { return Ok(()) };
+    let other_release = config.origin.release().filter(|release| *release != uname);
+    let series = |text| Version::split(text).map(|(version, _)| (version.major, version.minor));
+    let heading = || heading(&config.text).filter(|version| series(version) != series(uname));
+    match other_release.or_else(heading) {
+        None => Ok(()),
+        Some(other) => Err(Error::Usage {
+            what: format!("the config in `{}` is for `{other}`, the image is `{uname}`", config.origin.file),
+            help: Some("give the config, or the image package, of the same kernel".into()),
+        }),
+    }
+}
+
+/// The version in the heading of a configuration.
+fn heading(text: &str) -> Option<&str> {
+    let mut comments = text.lines().take_while(|line| line.is_empty() || line.starts_with('#'));
+    let words = comments.find_map(|line| line.strip_suffix(" Kernel Configuration"))?;
+    words.rsplit(' ').next().filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+}
 
 /// The value of an option that is known and off.
 const OFF: &str = "n";

@@ -34,7 +34,7 @@ use crate::note::{Note, Notes};
 use crate::progress::Progress;
 use crate::source;
 use crate::surface::build::Parts;
-use crate::surface::meta::{Evidence, Fact, Package};
+use crate::surface::meta::{Evidence, Fact, Meta, Package};
 use crate::surface::record::NONE;
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::{TypeId, TypeTable};
@@ -76,13 +76,16 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
     let package =
         package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
     let meta = identity::read(&image, package, options.name.as_ref())?;
+    if let Some(config) = &kernel.config {
+        config::check(config, &meta)?;
+    }
     let mut parts = Parts::new(meta);
     let mut notes = Notes::new();
 
     let debug = DebugSections::load(&image)?;
     let btf = if options.dwarf_types { None } else { image.section_data(".BTF")? };
     if debug.is_empty() && btf.is_none() {
-        return Err(Error::NoDebugInfo);
+        return Err(no_debug_info(&parts.meta));
     }
     let (facts, tables) = rayon::join(
         || dwarf::read(image.is_big_endian(), |id| debug.get(id), progress),
@@ -114,6 +117,19 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
     }
     let bytes = parts.encode();
     Ok(Extracted { kernel: parts.meta.kernel, bytes, notes: parts.notes })
+}
+
+fn no_debug_info(meta: &Meta) -> Error {
+    let ubuntu = match meta.distribution.as_deref() {
+        Some("debian") => Some(false),
+        Some("ubuntu") => Some(true),
+        _ => None,
+    };
+    let package = meta.uname.as_deref().zip(ubuntu);
+    Error::NoDebugInfo {
+        missing: "the image has neither `.debug_info` nor `.BTF`",
+        suggestion: package.map(|(release, ubuntu)| source::debug_package(release, ubuntu)),
+    }
 }
 
 /// What is read beside DWARF.

@@ -160,3 +160,54 @@ fn a_loss_is_a_note_or_in_strict_mode_an_error() {
     let strict = surface(&kernel, &Options { strict: true, ..named("amd64") }, &Silent);
     assert_eq!(strict.is_err(), lenient.notes.iter().any(|note| note.lossy));
 }
+
+#[test]
+fn a_kernel_without_debug_information_names_the_package_of_its_distribution() {
+    let kernel = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    let surface = Surface::from_bytes(extract(&kernel.bytes(), &named("amd64")).bytes).unwrap();
+    let mut meta = surface.meta().clone();
+    meta.uname = Some("6.1.0-50-cloud-amd64".into());
+    for (distribution, help) in [
+        (Some("debian"), "the debug package `linux-image-6.1.0-50-cloud-amd64-dbg` has it"),
+        (Some("ubuntu"), "the debug package `linux-image-unsigned-6.1.0-50-cloud-amd64-dbgsym` has it"),
+        (Some("suse"), "give a vmlinux with debug information, or the package that has it"),
+        (None, "give a vmlinux with debug information, or the package that has it"),
+    ] {
+        meta.distribution = distribution.map(str::to_owned);
+        let told = super::no_debug_info(&meta).help().unwrap();
+        assert!(told.starts_with(help) && told.contains("CONFIG_DEBUG_INFO"), "{distribution:?}: {told}");
+    }
+}
+
+#[test]
+fn the_configuration_of_another_kernel_is_told_by_its_name_or_its_heading() {
+    let mut kernel = Kernel::sample(Machine::X86_64, Target::LE64);
+    let bytes = kernel.release("6.1.0-50-cloud-amd64").build().bytes();
+    let with = |file: &str, text: &str| {
+        let mut kernel = source::open_bytes("vmlinux", &bytes, &Silent).unwrap();
+        let origin = source::Origin { file: file.into(), package: None, member: None };
+        kernel.config = Some(source::Config { text: text.into(), origin });
+        surface(&kernel, &named("amd64"), &Silent)
+    };
+    let heading = |version: &str| format!("#\n# Linux/x86 {version} Kernel Configuration\n#\nCONFIG_BPF=y\n");
+    for (file, text) in [
+        ("config-6.1.0-50-cloud-amd64", heading("6.1.176")),
+        (".config", heading("6.1.176")),
+        (".config", heading("6.1.0-rc3")),
+        // Neither tells: it may well be the right one.
+        (".config", "CONFIG_BPF=y\n".into()),
+        ("config-mine", "# a Kernel Configuration\nCONFIG_BPF=y\n".into()),
+        (".config", format!("CONFIG_BPF=y\n{}", heading("5.10.223"))),
+    ] {
+        assert!(with(file, &text).is_ok(), "{file}: {text}");
+    }
+    for (file, text, told) in [
+        ("config-6.1.0-49-cloud-amd64", heading("6.1.176"), "`6.1.0-49-cloud-amd64`"),
+        ("config-6.1.0-50-amd64", "CONFIG_BPF=y\n".into(), "`6.1.0-50-amd64`"),
+        (".config", heading("6.12.107"), "`6.12.107`"),
+        (".config", heading("5.1.3"), "`5.1.3`"),
+    ] {
+        let error = with(file, &text).unwrap_err();
+        assert!(error.to_string().contains(&format!("the config in `{file}` is for {told}")), "{error}");
+    }
+}

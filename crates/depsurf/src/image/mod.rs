@@ -102,7 +102,14 @@ impl<'a> Image<'a> {
 
     fn read_banner(&self) -> Result<&'a str> {
         if self.symbols().is_empty() {
-            return Err(Error::NotKernel { why: "the file has no symbol table (`.symtab`)".into() });
+            // Sections that the linker script of every architecture makes, and that no tool strips.
+            let is_kernel = ["__param", "__ksymtab_strings"].iter().any(|name| self.section(name).is_some());
+            return Err(if is_kernel {
+                let missing = "the kernel is stripped, it has no symbol table (`.symtab`)";
+                Error::NoDebugInfo { missing, suggestion: None }
+            } else {
+                Error::NotKernel { why: "the file has no symbol table (`.symtab`)".into() }
+            });
         }
         let address = self
             .address_of(BANNER)

@@ -5,6 +5,7 @@ use crate::surface::Surface;
 use crate::surface::field::fields;
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::symbol::base_name;
+use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::{Type, TypeKind};
 
 /// What a name names: a [`Kind`], or something that is looked at on the page of one. The numbers are part of
@@ -110,6 +111,10 @@ impl Names {
         for tracepoint in surface.tracepoints() {
             let system = names.intern(tracepoint.system().unwrap_or_default());
             names.add(What::Tracepoint, system, tracepoint.name());
+        }
+        let system = names.intern(EVENT_SYSTEM);
+        for event in surface.syscall_events() {
+            names.add(What::Tracepoint, system, &event.name());
         }
         surface.lsm_hooks().for_each(|hook| names.add(What::Lsm, NONE, hook.name()));
         surface.kfuncs().for_each(|kfunc| names.add(What::Kfunc, NONE, kfunc.name()));

@@ -1,7 +1,7 @@
 //! The bytes of a vmlinux, wherever they live, and which of them are there.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::ops::{Deref, Range};
 use std::path::Path;
 
@@ -31,13 +31,15 @@ impl Bytes {
     /// # Errors
     /// When the file cannot be opened or mapped, or is empty.
     pub fn map(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("cannot open", path, e))?;
-        let meta = file.metadata().map_err(|e| Error::io("cannot read", path, e))?;
+        let failed = |e| Error::io("cannot open", path, e);
+        // Before it is opened: that waits for ever where a pipe has no writer.
+        let meta = fs::metadata(path).map_err(failed)?;
         if !meta.is_file() {
-            return Err(
-                Error::UnknownFormat { found: "not a regular file".into() }.at(path.to_string_lossy())
-            );
+            let found = if meta.is_dir() { "a directory" } else { "a pipe or a device" };
+            return Err(Error::UnknownFormat { found: found.into() }.at(path.to_string_lossy()));
         }
+        let file = File::open(path).map_err(failed)?;
+        let meta = file.metadata().map_err(|e| Error::io("cannot read", path, e))?;
         if meta.len() == 0 {
             return Err(Error::UnknownFormat { found: "an empty file".into() }.at(path.to_string_lossy()));
         }

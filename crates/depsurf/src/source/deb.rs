@@ -96,11 +96,7 @@ impl<'a> Deb<'a> {
     pub fn debug_package(&self) -> Option<String> {
         let release = release_of(&self.package.name)
             .or_else(|| self.depends.iter().find_map(|name| release_of(name)))?;
-        let name = if self.ubuntu {
-            format!("linux-image-unsigned-{release}-dbgsym")
-        } else {
-            format!("linux-image-{release}-dbg")
-        };
+        let name = debug_package(release, self.ubuntu);
         (name != self.package.name).then_some(name)
     }
 
@@ -124,6 +120,15 @@ impl<'a> Deb<'a> {
         packages.retain(|name| *name != self.package.name);
         packages.dedup();
         packages
+    }
+}
+
+/// The package of Debian or Ubuntu that has the vmlinux of a release, which is what `uname -r` says.
+pub fn debug_package(release: &str, ubuntu: bool) -> String {
+    if ubuntu {
+        format!("linux-image-unsigned-{release}-dbgsym")
+    } else {
+        format!("linux-image-{release}-dbg")
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use liblzma::stream::{Action, Check, Status, Stream};
+pub use testkit::package::{ar, member, seal, tar};
 
 /// A 64-bit little-endian ELF file with these sections: name, type, flags, contents.
 pub fn elf(sections: &[(&str, u32, u64, &[u8])]) -> Vec<u8> {
@@ -56,38 +57,6 @@ pub fn vmlinux() -> Vec<u8> {
     ])
 }
 
-pub fn octal(field: &mut [u8], value: u64) {
-    let digits = field.len() - 1;
-    field[..digits].copy_from_slice(format!("{value:0digits$o}").as_bytes());
-}
-
-pub fn member(path: &str, kind: u8, data: &[u8]) -> Vec<u8> {
-    let mut header = [0; 512];
-    header[..path.len()].copy_from_slice(path.as_bytes());
-    octal(&mut header[124..136], data.len() as u64);
-    header[156] = kind;
-    header[257..265].copy_from_slice(b"ustar  \0");
-    seal(&mut header);
-    let mut member = header.to_vec();
-    member.extend_from_slice(data);
-    member.resize(member.len().next_multiple_of(512), 0);
-    member
-}
-
-/// Writes the checksum of a header.
-pub fn seal(header: &mut [u8; 512]) {
-    header[148..156].fill(b' ');
-    let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
-    octal(&mut header[148..155], sum);
-    header[154] = 0;
-}
-
-pub fn tar(members: &[Vec<u8>]) -> Vec<u8> {
-    let mut tar = members.concat();
-    tar.resize(tar.len() + 1024, 0);
-    tar
-}
-
 /// xz data whose blocks have these sizes, and a last one for the rest.
 pub fn xz_blocks(data: &[u8], sizes: impl IntoIterator<Item = usize>) -> Vec<u8> {
     let mut stream = Stream::new_easy_encoder(0, Check::Crc64).unwrap();
@@ -123,18 +92,6 @@ pub fn gzip(data: &[u8]) -> Vec<u8> {
 
 pub fn zst(data: &[u8]) -> Vec<u8> {
     zstd::encode_all(data, 1).unwrap()
-}
-
-pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut archive = b"!<arch>\n".to_vec();
-    for (name, data) in members {
-        writeln!(archive, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, data.len()).unwrap();
-        archive.extend_from_slice(data);
-        if data.len() % 2 == 1 {
-            archive.push(b'\n');
-        }
-    }
-    archive
 }
 
 pub const CONTROL: &str = "Package: linux-image-6.1.0-50-cloud-amd64-dbg\nSource: linux (6.1.176-1)\n\

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bytes::Bytes;
 pub use deb::Package;
+pub(crate) use deb::debug_package;
 pub use pair::{Input, Kind, identify, pair};
 
 use crate::error::{Error, Result};
@@ -215,9 +216,11 @@ fn plain_config(bytes: &[u8]) -> Result<Option<String>> {
     Ok(String::from_utf8(text).ok().filter(|text| deb::is_config_text(text)))
 }
 
+const BOOTABLE: &str = "a bootable kernel image, which has no debug information";
+
 /// What bytes look like that are no kernel image and no package.
 fn describe(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(usize, &[u8], &str); 9] = [
+    const KNOWN: [(usize, &[u8], &str); 11] = [
         (0, elf::MAGIC, "an ELF file"),
         (0, ar::MAGIC, "an ar archive"),
         (0, xz::MAGIC, "xz data"),
@@ -226,7 +229,10 @@ fn describe(bytes: &[u8]) -> &'static str {
         (0, b"\xed\xab\xee\xdb", "an RPM package"),
         (0, b"PK\x03\x04", "a zip archive"),
         // Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
-        (0x202, b"HdrS", "a bootable kernel image, which has no debug information"),
+        (0x202, b"HdrS", BOOTABLE),
+        // Documentation/arch/arm64/booting.rst and the EFI stub's header of a compressed image.
+        (56, b"ARM\x64", BOOTABLE),
+        (4, b"zimg", BOOTABLE),
         (257, b"ustar", "a tar archive"),
     ];
     match KNOWN.iter().find(|(at, magic, _)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic))) {

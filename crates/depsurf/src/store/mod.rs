@@ -199,7 +199,7 @@ impl Dataset {
         let opened = match &entry.bytes {
             Bytes::File(path) => map(path),
             Bytes::Packed(_) | Bytes::Embedded(_) => {
-                self.expand(entry).map_err(|error| error.at(entry.place()))
+                self.expand(entry).map_err(|error| error.of_surface(entry.place()))
             }
         };
         let surface = opened?;
@@ -439,7 +439,7 @@ fn entry_of(path: &Path) -> Result<Entry> {
 
 /// Maps a surface file.
 fn map(path: &Path) -> Result<Surface> {
-    Surface::from_map(map_file(path)?).map_err(|error| error.at(path.display().to_string()))
+    Surface::from_map(map_file(path)?).map_err(|error| error.of_surface(path.display().to_string()))
 }
 
 /// Maps a file that is read in place: a surface, an index.

@@ -111,10 +111,10 @@ fn header(packed: &[u8]) -> Result<(&Header, &[u8])> {
         return Err(malformed("offset 0", "the magic number is missing"));
     }
     if header.format.get() != FORMAT {
-        return Err(malformed("offset 8", format!("packed format {}, known is {FORMAT}", header.format)));
+        return Err(Error::Schema { what: "packed form", found: header.format.get(), expected: FORMAT });
     }
     if header.schema.get() != SCHEMA {
-        return Err(Error::Schema { found: header.schema.get(), expected: SCHEMA });
+        return Err(Error::Schema { what: "packed surface", found: header.schema.get(), expected: SCHEMA });
     }
     if header.len.get() > MAX_SURFACE {
         return Err(Error::Limit {

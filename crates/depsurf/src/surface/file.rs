@@ -70,7 +70,7 @@ impl Layout {
             return Err(Error::malformed("surface file", "offset 0", "the magic number is missing"));
         }
         if header.schema.get() != SCHEMA {
-            return Err(Error::Schema { found: header.schema.get(), expected: SCHEMA });
+            return Err(Error::Schema { what: "surface file", found: header.schema.get(), expected: SCHEMA });
         }
         if header.file_len.get() != available {
             return Err(cut("the surface file", header.file_len.get()));

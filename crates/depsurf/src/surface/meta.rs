@@ -74,13 +74,13 @@ pub enum Fact {
     Btf,
     /// Types at all, from BTF or DWARF.
     Types,
-    /// Definitions of structs. As known as [`Fact::Types`], unless the evidence lists it.
+    /// Definitions of structs. As known as `types`, unless the evidence lists it.
     Structs,
-    /// Definitions of unions. As known as [`Fact::Types`], unless the evidence lists it.
+    /// Definitions of unions. As known as `types`, unless the evidence lists it.
     Unions,
-    /// Definitions of enums. As known as [`Fact::Types`], unless the evidence lists it.
+    /// Definitions of enums. As known as `types`, unless the evidence lists it.
     Enums,
-    /// Prototypes of functions. As known as [`Fact::Types`], unless the evidence lists it.
+    /// Prototypes of functions. As known as `types`, unless the evidence lists it.
     Prototypes,
     /// ftrace sites.
     FtraceSites,

@@ -267,11 +267,11 @@ fn unpack_vmlinux(package: &Path, path: &Path) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
     let temporary = path.with_extension("tmp");
     // dpkg-deb, not our own reader: this file feeds the oracles that the reader is compared with.
-    // The two places are those of Debian's packages before and since 7.2.
+    // The two places are those of Debian's packages before and since 7.2, where a link is at the first.
     let script = r#"dpkg-deb --fsys-tarfile "$1" |
         tar -xO --wildcards --occurrence=1 --no-wildcards-match-slash \
-            './usr/lib/debug/boot/vmlinux-*' > "$2" 2>/dev/null ||
-        dpkg-deb --fsys-tarfile "$1" |
+            './usr/lib/debug/boot/vmlinux-*' > "$2" 2>/dev/null
+        [ -s "$2" ] || dpkg-deb --fsys-tarfile "$1" |
         tar -xO --wildcards --occurrence=1 './usr/lib/debug/lib/modules/*/vmlinux' > "$2""#;
     let output = Command::new("sh").args(["-c", script, "sh"]).arg(package).arg(&temporary).output();
     let output = output.context("cannot run sh")?;

@@ -225,6 +225,11 @@ impl Functions {
                 btf_func: types.function(name).map_or(NONE, |id| id.0).into(),
             };
             store.parts.functions.push(record);
+            let Given { collision, inline } = self.groups[group].verdict;
+            if collision.is_none() || inline.is_none() {
+                let what = || "a function without `collision_type` or `inline_type`: an export works it out".into();
+                notes.lost("depsurf-verdict", what, || self.strings.get(self.groups[group].name).to_owned());
+            }
             store.parts.verdicts.push(self.groups[group].verdict.to_byte());
             for instance in &self.instances[self.instances_of(group)] {
                 store.instance(instance);

@@ -434,6 +434,16 @@ fn proto_text(params: &[(bool, String)], result: &str) -> String {
     format!(r#"{{"kind": "FUNC_PROTO", "params": [{}], "ret_type": {result}}}"#, params.join(", "))
 }
 
+#[test]
+fn a_function_without_a_verdict_is_told_of() {
+    let (name, text) = FULL[0];
+    let notes = |text: &str| of(&[(name, text)]).unwrap().notes().unwrap().len();
+    assert_eq!(notes(text), 0);
+    for key in ["inline_type", "collision_type"] {
+        assert_eq!(notes(&text.replacen(key, "another", 1)), 1, "{key}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
