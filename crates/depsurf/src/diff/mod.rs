@@ -197,12 +197,14 @@ impl<'a> KindDiff<'a> {
             };
             self.changed.iter().flat_map(of_name).collect::<Vec<Cow<'a, str>>>()
         };
-        let (removed, added) = match self.kind {
-            Kind::Enum => (values(What::ValueRemoved), values(What::ValueAdded)),
-            _ => (self.removed.clone(), self.added.clone()),
+        let values = match self.kind {
+            Kind::Enum => Some((values(What::ValueRemoved), values(What::ValueAdded))),
+            _ => None,
         };
+        let (removed, added) =
+            values.as_ref().map_or((&self.removed, &self.added), |(removed, added)| (removed, added));
         let [removed, added] =
-            [&removed, &added].map(|names| names.iter().map(|it| &**it).collect::<Vec<&str>>());
+            [removed, added].map(|names| names.iter().map(|it| &**it).collect::<Vec<&str>>());
         self.renames = rename::propose(pair.old, pair.new, self.kind, &removed, &added);
     }
 
