@@ -224,6 +224,18 @@ impl<'a> KindDiff<'a> {
 }
 
 impl<'a> Pair<'a> {
+    /// What a name that only the old kernel has may have become: the proposals of [`Diff::propose_renames`] that are
+    /// likely, the best first. Nothing for enums, of which only the values are followed.
+    ///
+    /// It takes as long as the whole kind, because each name competes with all others that went.
+    #[must_use]
+    pub fn successors(self, kind: Kind, name: &str) -> Vec<Rename> {
+        let mut diff = KindDiff::new(self, kind);
+        diff.propose_renames(self);
+        diff.renames.retain(|rename| rename.old == name && rename.score >= rename::LIKELY);
+        diff.renames
+    }
+
     /// The changes of one name; `None` where not both kernels have it.
     #[must_use]
     pub fn changes(self, kind: Kind, name: &'a str) -> Option<Vec<Change>> {
