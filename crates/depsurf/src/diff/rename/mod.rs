@@ -58,7 +58,7 @@ pub struct Rename {
 pub enum KindOf {
     /// The old name is gone, the new one was not there before.
     Renamed,
-    /// The name stayed and its file changed; see [`moves`].
+    /// The name stayed and its file changed.
     Moved,
     /// The old name is still there, and what it did is now done by the new one.
     Split,
