@@ -6,7 +6,7 @@
 mod import;
 mod measure;
 mod pages;
-mod report;
+pub mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
