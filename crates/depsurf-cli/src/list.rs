@@ -183,10 +183,7 @@ fn counts(surface: &Surface) -> Counts {
     Counts {
         functions: known(Fact::Functions, surface.functions().len()),
         structs: known(Fact::Types, structs),
-        tracepoints: known(
-            Fact::Tracepoints,
-            surface.tracepoints().len() + surface.syscall_events().len(),
-        ),
+        tracepoints: known(Fact::Tracepoints, surface.tracepoints().len() + surface.syscall_events().len()),
         lsm_hooks: known(Fact::LsmHooks, surface.lsm_hooks().len()),
         kfuncs: known(Fact::Kfuncs, surface.kfuncs().len()),
         syscalls: known(Fact::Syscalls, syscalls.count()),

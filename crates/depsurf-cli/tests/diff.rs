@@ -105,6 +105,21 @@ fn a_timeline_folds_what_stays() {
 }
 
 #[test]
+fn a_timeline_tells_what_a_name_may_have_become() {
+    let home = Home::new();
+    let text = home.run(&["log", "field", "task_struct::state"]).fine();
+    let likely = "disappeared\n              likely renamed: `task_struct::__state` (";
+    assert!(text.contains(likely) && text.contains("  6.1 .. 7.2  absent\n"), "{text}");
+    let text = home.run(&["log", "function", "lock_page_memcg", "--format", "json"]).fine();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let gone = json["stretches"].as_array().unwrap().iter().find(|it| it["event"] == "disappeared");
+    let gone = gone.expect("it went");
+    assert_eq!((&gone["from"], &gone["renames"]), (&"6.12".into(), &serde_json::json!([])));
+    let text = home.run(&["log", "field", "task_struct::state", "--format", "md"]).fine();
+    assert!(text.contains("- **6.1**: disappeared; likely renamed: `task_struct::__state` ("), "{text}");
+}
+
+#[test]
 fn a_page_tells_where_it_changed() {
     let home = Home::new();
     let text = home.run(&["show", "tracepoint", "sched_switch"]).fine();

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use depsurf::Kind;
-use depsurf::diff::Change;
+use depsurf::diff::rename::Rename;
+use depsurf::diff::{Change, Pair};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -30,7 +31,7 @@ pub struct Timeline<'a> {
 }
 
 /// What is said of the name on a kernel, and up to which kernel that stays so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Stretch {
     /// The first kernel, with which it happened.
     pub from: String,
@@ -42,7 +43,7 @@ pub struct Stretch {
 }
 
 /// What is said of a name at the start of a stretch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     /// It is there.
@@ -63,7 +64,10 @@ pub enum Event {
         declaration: Option<String>,
     },
     /// It went.
-    Disappeared,
+    Disappeared {
+        /// What it may have become, as far as that is likely, the best first. Nothing in a kernel proves it.
+        renames: Vec<Rename>,
+    },
     /// Whether it is there, or what it is, was not read.
     Unknown {
         /// Why: the fact, the kernel and the reason.
@@ -80,8 +84,13 @@ impl<'a> Timeline<'a> {
         let entries = page.groups.iter().flat_map(|section| &section.entries);
         let outcomes = page.differences.iter().flat_map(|section| &section.pairs).map(|pair| &pair.outcome);
         let mut stretches: Vec<Stretch> = Vec::new();
-        for (entry, outcome) in entries.zip([None].into_iter().chain(outcomes.map(Some))) {
-            let event = event(entry, outcome);
+        let befores = [None].into_iter().chain(group.pairs().map(Some));
+        let outcomes = [None].into_iter().chain(outcomes.map(Some));
+        for ((entry, outcome), pair) in entries.zip(outcomes).zip(befores) {
+            let mut event = event(entry, outcome);
+            if let (Some(Event::Disappeared { renames }), Some((before, after))) = (&mut event, pair) {
+                *renames = Pair::new(before.surface, after.surface).successors(kind, &page.name);
+            }
             let label = entry.label.clone();
             match (event, stretches.last_mut()) {
                 (None, Some(last)) => last.to = label,
@@ -122,7 +131,7 @@ fn event(entry: &Entry<'_>, outcome: Option<&Outcome<'_>>) -> Option<Event> {
     match outcome {
         Some(Outcome::Both { changes }) if changes.is_empty() => return None,
         Some(Outcome::Both { changes }) => return Some(Event::Changed { changes: changes.clone() }),
-        Some(Outcome::Disappeared) => return Some(Event::Disappeared),
+        Some(Outcome::Disappeared) => return Some(Event::Disappeared { renames: Vec::new() }),
         Some(Outcome::Absent) => return None,
         Some(Outcome::Appeared | Outcome::Unknown { .. }) | None => {}
     }
@@ -248,9 +257,19 @@ fn lines(event: &Event, verbose: bool) -> Vec<(String, Tone)> {
         Event::Absent => vec![("absent".into(), Tone::Bad)],
         Event::Changed { changes } => change::lines(changes, verbose),
         Event::Appeared { declaration } => vec![(with("appeared", declaration), Tone::Good)],
-        Event::Disappeared => vec![("disappeared".into(), Tone::Bad)],
+        Event::Disappeared { renames } => {
+            let likely = renames.iter().map(|rename| (perhaps(rename), Tone::Caution));
+            [("disappeared".into(), Tone::Bad)].into_iter().chain(likely).collect()
+        }
         Event::Unknown { reason } => vec![(format!("unknown: {reason}"), Tone::Caution)],
     }
+}
+
+/// What a name that went may be called now, and why.
+fn perhaps(rename: &Rename) -> String {
+    let evidence: Vec<String> = rename.evidence.iter().map(ToString::to_string).collect();
+    let (what, score) = (rename.kind_of.word(), rename.score);
+    format!("likely {what}: `{}` ({score} %: {})", rename.new, evidence.join(", "))
 }
 
 impl Stretch {
@@ -269,7 +288,7 @@ impl Event {
     /// The word for a stretch in which nothing changed after this.
     fn stays(&self) -> &'static str {
         match self {
-            Self::Disappeared => "absent",
+            Self::Disappeared { .. } => "absent",
             _ => "unchanged",
         }
     }

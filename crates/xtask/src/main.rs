@@ -12,6 +12,7 @@ mod kernels;
 mod lint;
 mod oracle;
 mod packages;
+mod renames;
 mod starter;
 mod test;
 
@@ -44,6 +45,8 @@ enum Verb {
     Starter,
     /// Make a dataset of eight Debian kernels: four versions, three architectures, three flavours
     Dataset(dataset::Args),
+    /// Measure recall and precision of the proposed renames on real kernels
+    Renames(renames::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Packages => packages::run(),
         Verb::Starter => starter::run(),
         Verb::Dataset(args) => dataset::run(&args),
+        Verb::Renames(args) => renames::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };

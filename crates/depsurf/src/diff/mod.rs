@@ -194,12 +194,14 @@ impl<'a> KindDiff<'a> {
             };
             self.changed.iter().flat_map(of_name).collect::<Vec<Cow<'a, str>>>()
         };
-        let (removed, added) = match self.kind {
-            Kind::Enum => (values(What::ValueRemoved), values(What::ValueAdded)),
-            _ => (self.removed.clone(), self.added.clone()),
+        let values = match self.kind {
+            Kind::Enum => Some((values(What::ValueRemoved), values(What::ValueAdded))),
+            _ => None,
         };
+        let (removed, added) =
+            values.as_ref().map_or((&self.removed, &self.added), |(removed, added)| (removed, added));
         let [removed, added] =
-            [&removed, &added].map(|names| names.iter().map(|it| &**it).collect::<Vec<&str>>());
+            [removed, added].map(|names| names.iter().map(|it| &**it).collect::<Vec<&str>>());
         self.renames = rename::propose(pair.old, pair.new, self.kind, &removed, &added);
     }
 
@@ -219,6 +221,18 @@ impl<'a> KindDiff<'a> {
 }
 
 impl<'a> Pair<'a> {
+    /// What a name that only the old kernel has may have become: the proposals of [`Diff::propose_renames`] that are
+    /// likely, the best first. Nothing for enums, of which only the values are followed.
+    ///
+    /// It takes as long as the whole kind, because each name competes with all others that went.
+    #[must_use]
+    pub fn successors(self, kind: Kind, name: &str) -> Vec<Rename> {
+        let mut diff = KindDiff::new(self, kind);
+        diff.propose_renames(self);
+        diff.renames.retain(|rename| rename.old == name && rename.score >= rename::LIKELY);
+        diff.renames
+    }
+
     /// The changes of one name; `None` where not both kernels have it.
     #[must_use]
     pub fn changes(self, kind: Kind, name: &'a str) -> Option<Vec<Change>> {

@@ -3,10 +3,11 @@
 //! Everything is measured from outside, on the release binary, with files in the page cache. Results are
 //! printed and appended to `docs/bench.md`.
 
+mod changes;
 mod import;
 mod measure;
 mod pages;
-mod report;
+pub mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -103,9 +104,11 @@ pub fn run(args: &Args) -> Result<()> {
         bench.packages(&subjects, oracle, &mut budgets)?,
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
+        bench.changes(&mut budgets)?,
         bench.imports(&mut budgets)?,
         bench.site(&bench.scratch.join("pages"), &mut budgets)?,
         bench.searches(&mut budgets)?,
+        bench.opening(&subjects, &mut budgets)?,
         bench.small()?,
     ];
     let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);
@@ -326,7 +329,12 @@ impl Bench {
         let mut table = Table::new("### A page", &["page", "kernels", "table", "md", "json", "peak MB"]);
         let dataset = self.scratch.join("pages");
         let mut kernels = 0;
-        let names = [("function", "vfs_read"), ("struct", "task_struct"), ("tracepoint", "sched_switch")];
+        let names = [
+            ("function", "vfs_read"),
+            ("function", "kfree"),
+            ("struct", "task_struct"),
+            ("tracepoint", "sched_switch"),
+        ];
         for wanted in PAGE_KERNELS {
             eprintln!("pages over {wanted} kernels");
             while kernels < wanted {
@@ -343,7 +351,7 @@ impl Bench {
                     command.args(["show", kind, name, "--format", format]);
                     let found = measure(self.runs.max(20), &command, || Ok(()))?;
                     peak = peak.max(found.peak);
-                    if (kind, format, wanted) == ("function", "md", 25) {
+                    if (name, format, wanted) == ("vfs_read", "md", 25) {
                         budgets.time(
                             "one page over 25 kernels, whole process",
                             Duration::from_millis(20),

@@ -120,7 +120,10 @@ pub(super) fn propose(old: &Surface, new: &Surface, removed: &[&str], added: &[&
     }
     pairs.par_sort_unstable_by_key(|pair| (pair.old, pair.new));
     pairs.dedup_by_key(|pair| (pair.old, pair.new));
-    finish(&old, &new, (gone, came), &rarity, &pairs)
+    let renames = finish(&old, &new, (gone, came), &rarity, &pairs);
+    // To give back some hundred thousand short lists takes a while, too.
+    rayon::join(|| drop(old), || drop(new));
+    renames
 }
 
 /// Functions that both surfaces have, in different files.
@@ -230,7 +233,8 @@ fn still_there(
         };
         let alike = |peer: &Peer, least: f32| {
             let function = one.graph.surface.function_at(peer.function).filter(|_| least <= 1.0);
-            function.is_some_and(|function| rarity.words(&subject.name, &Name::new(function.name())) >= least)
+            let name = function.map(|function| function.name()).filter(|name| subject.name.shares_word(name));
+            name.is_some_and(|name| rarity.words(&subject.name, &Name::new(name)) >= least)
         };
         subject.callers.iter().filter(|peer| alike(peer, least(peer))).for_each(|peer| add(peer.hash));
         if one.graph.calls_of(subject.function) <= WRAPPER {

@@ -97,26 +97,28 @@ impl<'a> Graph<'a> {
 
     /// From the callers of each function to the callees of each.
     fn turn_round(&mut self) {
-        let mut callers = Vec::with_capacity(self.inline_sites.len() + self.call_sites.len());
-        let mut ends = vec![0u32; self.functions.len() + 1];
-        for (instance, callee) in self.owners.iter().enumerate() {
-            for caller in self.sites(instance) {
-                if let Some(&caller) = self.owners.get(caller as usize).filter(|caller| *caller != callee) {
-                    callers.push((caller, *callee));
-                    ends[caller as usize + 1] += 1;
+        let each = |meet: &mut dyn FnMut(u32, u32)| {
+            for (instance, callee) in self.owners.iter().enumerate() {
+                for caller in self.sites(instance) {
+                    if let Some(caller) = self.owners.get(caller as usize).filter(|caller| *caller != callee)
+                    {
+                        meet(*caller, *callee);
+                    }
                 }
             }
-        }
+        };
+        let mut ends = vec![0u32; self.functions.len() + 1];
+        each(&mut |caller, _| ends[caller as usize + 1] += 1);
         for at in 1..ends.len() {
             ends[at] += ends[at - 1];
         }
-        let mut callees = vec![0; callers.len()];
+        let mut callees = vec![0; ends.last().map_or(0, |all| *all as usize)];
         let mut next = ends.clone();
-        for (caller, callee) in callers {
+        each(&mut |caller, callee| {
             let place = &mut next[caller as usize];
             callees[*place as usize] = callee;
             *place += 1;
-        }
+        });
         (self.firsts, self.callees) = (ends, callees);
     }
 
@@ -154,13 +156,11 @@ impl<'a> Graph<'a> {
     pub fn callers(&self, function: u32) -> Vec<Peer> {
         let sites = self.instances(function).flat_map(|instance| self.sites(instance));
         let callers = sites.take(SITES).filter_map(|caller| self.owners.get(caller as usize).copied());
-        let mut callers: Vec<u32> = callers.filter(|caller| *caller != function).collect();
-        callers.sort_unstable();
-        callers.dedup();
         // Who calls tells the same whoever it is: functions that call thousands of others are rare.
         let peer = |caller| Peer { hash: self.hash(caller), weight: 1, function: caller };
-        let mut peers: Vec<Peer> = callers.into_iter().map(peer).collect();
+        let mut peers: Vec<Peer> = callers.filter(|caller| *caller != function).map(peer).collect();
         peers.sort_unstable();
+        peers.dedup();
         peers
     }
 
@@ -169,17 +169,15 @@ impl<'a> Graph<'a> {
         let index = function as usize;
         let range = self.firsts.get(index).zip(self.firsts.get(index + 1));
         let range = range.map_or(0..0, |(first, end)| *first as usize..*end as usize);
-        let mut callees = self.callees[range].to_vec();
-        callees.truncate(SITES);
-        callees.sort_unstable();
-        callees.dedup();
+        let callees = self.callees[range].iter().copied().take(SITES);
         let peer = |callee| Peer {
             hash: self.hash(callee),
             weight: self.weights.get(callee as usize).copied().unwrap_or(1),
             function: callee,
         };
-        let mut peers: Vec<Peer> = callees.into_iter().map(peer).collect();
+        let mut peers: Vec<Peer> = callees.map(peer).collect();
         peers.sort_unstable();
+        peers.dedup();
         peers
     }
 

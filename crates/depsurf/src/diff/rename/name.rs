@@ -28,7 +28,9 @@ struct Word {
 impl<'a> Name<'a> {
     pub fn new(text: &'a str) -> Self {
         let text = text.get(..usize::from(u16::MAX)).unwrap_or(text);
-        let words = words(text);
+        let mut list = Vec::with_capacity(6);
+        list.extend(words(text));
+        let words = list;
         let mut bag: Vec<u32> = words.iter().map(|word| word.hash).collect();
         bag.sort_unstable();
         Self { text, words, bag }
@@ -41,6 +43,11 @@ impl<'a> Name<'a> {
             [first, .., last] => &self.text[usize::from(first.start)..usize::from(last.end)],
             [word] => &self.text[usize::from(word.start)..usize::from(word.end)],
         }
+    }
+
+    /// Whether another name has one of the words: cheaper than to take that name apart.
+    pub fn shares_word(&self, other: &str) -> bool {
+        words(other).any(|word| self.bag.contains(&word.hash))
     }
 
     /// Hashes of the words, sorted; a word that stands twice is there twice.
@@ -103,21 +110,27 @@ impl<'a> Name<'a> {
     }
 }
 
-fn words(text: &str) -> Vec<Word> {
+fn words(text: &str) -> impl Iterator<Item = Word> {
     let bytes = text.as_bytes();
-    let mut words = Vec::with_capacity(6);
-    let mut start = 0;
-    for at in 0..=bytes.len() {
-        let ends = at == bytes.len() || at > start && is_seam(bytes[at - 1], bytes[at]);
-        if ends && at > start {
-            words.push(Word { hash: hash(&bytes[start..at]), start: start as u16, end: at as u16 });
-            start = at;
+    let (mut start, mut at) = (0, 0);
+    std::iter::from_fn(move || {
+        while at <= bytes.len() {
+            let ends = at == bytes.len() || at > start && is_seam(bytes[at - 1], bytes[at]);
+            let word = start..at;
+            if ends && !word.is_empty() {
+                start = at;
+            }
+            if at < bytes.len() && !is_part(bytes[at]) {
+                start = at + 1;
+            }
+            at += 1;
+            if ends && !word.is_empty() {
+                let hash = hash(&bytes[word.clone()]);
+                return Some(Word { hash, start: word.start as u16, end: word.end as u16 });
+            }
         }
-        if at < bytes.len() && !is_part(bytes[at]) {
-            start = at + 1;
-        }
-    }
-    words
+        None
+    })
 }
 
 /// Bytes beyond ASCII are letters, so that a cut never falls into a character.
@@ -303,7 +316,7 @@ mod tests {
     use super::*;
 
     fn split(text: &str) -> Vec<&str> {
-        words(text).iter().map(|word| &text[usize::from(word.start)..usize::from(word.end)]).collect()
+        words(text).map(|word| &text[usize::from(word.start)..usize::from(word.end)]).collect()
     }
 
     #[test]

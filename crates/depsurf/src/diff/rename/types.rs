@@ -103,27 +103,45 @@ impl<'a> Side<'a> {
         subject
     }
 
-    /// Types that both surfaces have and that lost members, with what they lost.
-    fn losers(&self, other: &Side<'a>, only: &[&str]) -> Vec<Subject<'a>> {
-        let only: Set<&str> = only.iter().copied().collect();
-        let named = self.surface.types().named().filter(|found| self.kinds.contains(&found.kind()));
-        let mut names: Vec<&str> = named.map(Type::name).filter(|name| !only.contains(name)).collect();
-        names.dedup();
-        let loser = |name: &&'a str| {
-            let mut subject = self.subject(name);
-            let theirs = other.subject(name);
-            if theirs.names.is_empty() {
-                return None;
-            }
-            let mut lost = Vec::new();
-            let has = |list: &[u64], name: u64| list.binary_search(&name).is_ok();
-            lost.extend(subject.names.iter().copied().filter(|name| !has(&theirs.names, *name)));
-            subject.lost = lost;
-            subject.holds = theirs.holds;
-            (subject.lost.len() as u32 >= TAKEN).then_some(subject)
-        };
-        names.par_iter().with_min_len(64).filter_map(loser).collect()
+    /// Hashes of the names of a type's members or enumerators, sorted; nothing where there is no such type.
+    fn names(&self, name: &str) -> Vec<u64> {
+        let mut types = self.surface.types().with_name(name);
+        let found = types.find(|found| self.kinds.contains(&found.kind()));
+        let mut names: Vec<u64> = Vec::new();
+        if let Some(found) = found {
+            names.extend(found.enumerators().map(|item| hash_of(item.name.as_bytes())));
+            names.extend(fields(found).iter().map(|field| hash_of(field.name.as_bytes())));
+        }
+        names.sort_unstable();
+        names
     }
+
+    /// A type that has members which the other surface's type of that name lacks; `None` where these are too few.
+    fn loser(&self, other: &Self, name: &'a str, (ours, theirs): (&[u64], &[u64])) -> Option<Subject<'a>> {
+        let mut lost = Vec::new();
+        lost.extend(ours.iter().copied().filter(|name| theirs.binary_search(name).is_err()));
+        if (lost.len() as u32) < TAKEN || theirs.is_empty() {
+            return None;
+        }
+        Some(Subject { lost, holds: other.subject(name).holds, ..self.subject(name) })
+    }
+}
+
+/// Types that both surfaces have and that lost members, with what they lost: old ones on the way to the new surface, and
+/// new ones on the way back.
+fn losers<'a>(old: &Side<'a>, new: &Side<'a>, removed: &[&str]) -> (Vec<Subject<'a>>, Vec<Subject<'a>>) {
+    let removed: Set<&str> = removed.iter().copied().collect();
+    let named = old.surface.types().named().filter(|found| old.kinds.contains(&found.kind()));
+    let mut names: Vec<&'a str> = named.map(Type::name).filter(|name| !removed.contains(name)).collect();
+    names.dedup();
+    // Most types are the same in both, so their members' types are only looked at where names tell of a loss.
+    let both = |name: &&'a str| {
+        let (ours, theirs) = (old.names(name), new.names(name));
+        (old.loser(new, name, (&ours, &theirs)), new.loser(old, name, (&theirs, &ours)))
+    };
+    let found: Vec<_> = names.par_iter().with_min_len(64).map(both).collect();
+    let (olds, news): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    (olds.into_iter().flatten().collect(), news.into_iter().flatten().collect())
 }
 
 /// Pairs of types that are gone or came.
@@ -134,6 +152,9 @@ pub(super) fn propose<'a>(
     removed: &[&'a str],
     added: &[&'a str],
 ) -> Vec<Rename> {
+    if removed.is_empty() && added.is_empty() {
+        return Vec::new();
+    }
     let (old, new) = (Side::new(old, kind), Side::new(new, kind));
     let all = |side: &Side<'a>, names: &[&'a str]| -> Vec<Subject<'a>> {
         names.par_iter().map(|name| side.subject(name)).collect()
@@ -141,8 +162,9 @@ pub(super) fn propose<'a>(
     let (mut olds, mut news) = (all(&old, removed), all(&new, added));
     let (gone, came) = (olds.len(), news.len());
     let rarity = Rarity::new(olds.iter().chain(&news).map(|subject| &subject.name));
-    olds.extend(old.losers(&new, removed));
-    news.extend(new.losers(&old, added));
+    let (old_losers, new_losers) = losers(&old, &new, removed);
+    olds.extend(old_losers);
+    news.extend(new_losers);
     let renamed = candidates(&olds[..gone], &news[..came], |subject| &subject.names);
     let splits = candidates(&olds[gone..], &news[..came], |subject| {
         if subject.lost.is_empty() { &subject.names } else { &subject.lost }

@@ -227,7 +227,8 @@ impl Functions {
             store.parts.functions.push(record);
             let Given { collision, inline } = self.groups[group].verdict;
             if collision.is_none() || inline.is_none() {
-                let what = || "a function without `collision_type` or `inline_type`: an export works it out".into();
+                let what =
+                    || "a function without `collision_type` or `inline_type`: an export works it out".into();
                 notes.lost("depsurf-verdict", what, || self.strings.get(self.groups[group].name).to_owned());
             }
             store.parts.verdicts.push(self.groups[group].verdict.to_byte());
