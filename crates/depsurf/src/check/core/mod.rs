@@ -6,6 +6,8 @@
 
 mod compat;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::HashMap;
