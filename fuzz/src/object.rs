@@ -27,15 +27,11 @@ static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| [Endian::Little, Endian::Bi
 pub fn sample(endian: Endian) -> Vec<u8> {
     let mut object = testkit::bpf::Object::new(endian);
     let [first, second] = Insn::ld_imm64(1, 0);
-    object.program("kprobe/vfs_read", "probe", [
-        first,
-        second,
-        Insn::load(2, 1, 8),
-        Insn::helper(1),
-        Insn::call(-1),
-        Insn::call(-1),
-        Insn::exit(),
-    ]);
+    object.program(
+        "kprobe/vfs_read",
+        "probe",
+        [first, second, Insn::load(2, 1, 8), Insn::helper(1), Insn::call(-1), Insn::call(-1), Insn::exit()],
+    );
     object.program("?tp_btf/sched_switch", "switch", [first, second, first, second, Insn::exit()]);
     object.program(".text", "twice", [Insn::call(0), Insn::call(-2), Insn::exit()]);
     object.static_function(".text", "add", [Insn::mov(0, 1), Insn::exit()]);
@@ -135,7 +131,13 @@ pub fn run(data: &[u8]) {
 
 /// Asks everything.
 pub fn read(object: &Object<'_>) {
-    black_box((object.license(), object.notes(), object.maps(), object.externals(), object.variables().len()));
+    black_box((
+        object.license(),
+        object.notes(),
+        object.maps(),
+        object.externals(),
+        object.variables().len(),
+    ));
     for program in object.functions() {
         for insn in object.insns(program) {
             black_box((insn.call(), insn.access(), insn.flow(), insn.class()));

@@ -2,13 +2,17 @@
 //!
 //! The input is the file, with bytes 0xfe and 0xff standing for a whole object of either byte order.
 
+use std::sync::LazyLock;
+
 use depsurf::bpf::{Object, scan};
 use testkit::Endian;
 
 use crate::object;
 
+static SAMPLES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [Endian::Little, Endian::Big].map(object::sample));
+
 pub fn seeds() -> Vec<Vec<u8>> {
-    let [little, big] = [Endian::Little, Endian::Big].map(object::sample);
+    let [little, big] = &*SAMPLES;
     vec![
         b"\x7fELF".to_vec(),
         b"text\xfetext\xff".to_vec(),
@@ -23,8 +27,8 @@ pub fn run(data: &[u8]) {
     for &byte in data {
         match byte {
             // A few are enough to go wrong, and many take long to read.
-            0xfe if file.len() < 1 << 16 => file.extend(object::sample(Endian::Little)),
-            0xff if file.len() < 1 << 16 => file.extend(object::sample(Endian::Big)),
+            0xfe if file.len() < 1 << 14 => file.extend(&SAMPLES[0]),
+            0xff if file.len() < 1 << 14 => file.extend(&SAMPLES[1]),
             _ => file.push(byte),
         }
     }

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use depsurf::bpf::core::Step;
 use depsurf::bpf::{
-    self, AttachType, Definition, Helper, Hook, MapType, Object, ProgramType, Reference, Sec,
+    self, AttachType, Definition, Helper, Hook, MapType, Object, ProgramType, Reference, Sec, SlotValue,
 };
 use depsurf::store::pack::unpack;
 use depsurf::surface::{Surface, TypeKind};
@@ -535,6 +535,31 @@ fn both_byte_orders_hold_the_same() {
         let value =
             if object.is_big_endian() { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
         assert_eq!(value, 5);
+    }
+}
+
+#[test]
+fn maps_hold_programs_and_maps() {
+    for target in ["bpfel", "bpfeb"] {
+        let (Some(parts), Some(ops)) = (compile("parts", target), compile("ops", target)) else {
+            return skip("contents of maps", "clang or libbpf-dev is not installed");
+        };
+        let slots = |object: &Object<'_>, name: &str| -> Vec<(u64, String)> {
+            let map = object.maps().iter().find(|map| map.name == name).unwrap();
+            let slots = object.slots(map).into_iter();
+            let name = |value| match value {
+                SlotValue::Map(map) => object.maps()[map as usize].name.clone(),
+                SlotValue::Function(function) => object.functions()[function as usize].name.to_owned(),
+                SlotValue::Unknown => "?".to_owned(),
+            };
+            slots.map(|slot| (slot.offset, name(slot.value))).collect()
+        };
+        let (parts, ops) = (Object::parse(&parts.bytes).unwrap(), Object::parse(&ops.bytes).unwrap());
+        assert_eq!(slots(&ops, "ops"), [(0, "ops_init".to_owned())]);
+        // Behind three members: the pointers of type, number of entries and size of a key.
+        assert_eq!(slots(&parts, "jumps"), [(32, "raw_second".to_owned())]);
+        assert_eq!(slots(&parts, "outer"), [(24, "first".to_owned())]);
+        assert_eq!(slots(&parts, "counts"), []);
     }
 }
 

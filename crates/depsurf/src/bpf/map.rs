@@ -43,6 +43,8 @@ pub struct Map {
     pub section: Option<u32>,
     /// Offset in its section, in bytes.
     pub offset: u64,
+    /// Bytes of the variable that defines it, by its symbol; 0 where that tells none.
+    pub(super) size: u64,
     /// Attributes.
     pub shape: Shape,
     /// What the maps that are its values look like, for a map of maps that says so.
@@ -74,6 +76,27 @@ pub struct Shape {
     pub numa_node: u32,
     /// `pinning`: 1 for a file of the map's name.
     pub pinning: u32,
+}
+
+/// Something that a map holds from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// Offset in the variable that defines the map, in bytes: of a member of a `struct_ops`, or of an element of
+    /// `values`.
+    pub offset: u64,
+    /// What it holds.
+    pub value: SlotValue,
+}
+
+/// What a slot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SlotValue {
+    /// A map, by its index in [`super::Object::maps`].
+    Map(u32),
+    /// A program, by its index in [`super::Object::functions`].
+    Function(u32),
+    /// Something that is not known here.
+    Unknown,
 }
 
 /// `BPF_F_RDONLY_PROG` and `BPF_F_MMAPABLE`, which libbpf sets for sections of variables.
@@ -151,7 +174,7 @@ fn variables(
         flags: flags | if mmapable { MMAPABLE } else { 0 },
         ..Shape::default()
     };
-    Map { name: name.into(), definition, section, offset: 0, shape, inner: None, struct_ops: None }
+    Map { name: name.into(), definition, section, offset: 0, size, shape, inner: None, struct_ops: None }
 }
 
 /// The variables of a DATASEC, with the offsets that it gives.
@@ -162,16 +185,19 @@ fn variables_of(datasec: Type<'_>) -> impl Iterator<Item = (Type<'_>, u32)> {
     })
 }
 
-/// The variables of a section, with their offsets: by symbol, because compilers leave them out of BTF.
-fn placed<'t>(elf: &Elf<'_>, section: u32, datasec: Option<Type<'t>>) -> Vec<(Type<'t>, u64)> {
+/// The variables of a section, with their offsets and sizes: by symbol, because compilers leave them out of BTF.
+fn placed<'t>(elf: &Elf<'_>, section: u32, datasec: Option<Type<'t>>) -> Vec<(Type<'t>, u64, u64)> {
     let mut symbols = HashMap::new();
     for symbol in elf.symbols.iter().filter(|symbol| symbol.section == Some(section) && !symbol.is_section())
     {
-        symbols.entry(symbol.name).or_insert(symbol.value);
+        symbols.entry(symbol.name).or_insert((symbol.value, symbol.size));
     }
     let variables = datasec.into_iter().flat_map(variables_of);
-    let place = |name: &str, offset: u32| symbols.get(name).copied().unwrap_or_else(|| offset.into());
-    variables.map(|(found, offset)| (found, place(found.name(), offset))).collect()
+    let placed = variables.map(|(found, offset)| {
+        let (offset, size) = symbols.get(found.name()).copied().unwrap_or((offset.into(), 0));
+        (found, offset, size)
+    });
+    placed.collect()
 }
 
 /// The maps of `.maps`.
@@ -182,7 +208,7 @@ fn defined(
     maps: &mut Vec<Map>,
     notes: &mut Notes,
 ) -> Result<()> {
-    for (variable, offset) in placed(elf, section, datasec) {
+    for (variable, offset, size) in placed(elf, section, datasec) {
         let name = variable.name();
         let place = || format!("section `.maps` offset {offset:#x}, map `{name}`");
         let failed = |what: String| Error::malformed("eBPF object", place(), what);
@@ -195,7 +221,8 @@ fn defined(
         let inner = inner.map(|inner| self::shape(inner, None, &place, notes)).transpose();
         let inner = inner.map_err(|what| failed(format!("inner map: {what}")))?;
         let (name, section) = (name.to_owned(), Some(section));
-        maps.push(Map { name, definition: Definition::Btf, section, offset, shape, inner, struct_ops: None });
+        let definition = Definition::Btf;
+        maps.push(Map { name, definition, section, offset, size, shape, inner, struct_ops: None });
     }
     Ok(())
 }
@@ -301,7 +328,8 @@ fn legacy(elf: &Elf<'_>, maps: &mut Vec<Map>) -> Result<()> {
         let shape = Shape { kind, key_size, value_size, max_entries, flags, ..Shape::default() };
         let (name, definition) = (symbol.name.to_owned(), Definition::Legacy);
         let (section, offset) = (Some(index), symbol.value);
-        maps.push(Map { name, definition, section, offset, shape, inner: None, struct_ops: None });
+        let size = symbol.size;
+        maps.push(Map { name, definition, section, offset, size, shape, inner: None, struct_ops: None });
     }
     Ok(())
 }
@@ -312,13 +340,13 @@ pub(super) fn is_legacy(name: &str) -> bool {
 }
 
 fn struct_ops(elf: &Elf<'_>, section: u32, datasec: Option<Type<'_>>, link: bool, maps: &mut Vec<Map>) {
-    for (variable, offset) in placed(elf, section, datasec) {
+    for (variable, offset, size) in placed(elf, section, datasec) {
         let Some(target) = variable.target().map(|target| target.stripped(true)) else { continue };
-        let size = target.byte_size(8).and_then(|size| u32::try_from(size).ok()).unwrap_or_default();
+        let value_size = target.byte_size(8).and_then(|size| u32::try_from(size).ok()).unwrap_or_default();
         let kind = MapType::STRUCT_OPS;
-        let shape = Shape { kind, key_size: 4, value_size: size, max_entries: 1, ..Shape::default() };
+        let shape = Shape { kind, key_size: 4, value_size, max_entries: 1, ..Shape::default() };
         let (name, definition) = (variable.name().to_owned(), Definition::StructOps { link });
         let (section, struct_ops) = (Some(section), Some(target.id()));
-        maps.push(Map { name, definition, section, offset, shape, inner: None, struct_ops });
+        maps.push(Map { name, definition, section, offset, size, shape, inner: None, struct_ops });
     }
 }

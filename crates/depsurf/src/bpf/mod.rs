@@ -42,10 +42,10 @@ pub use self::ext::Line;
 pub use self::external::{External, ExternalKind};
 pub use self::insn::{Access, AccessKind, Call, Class, Flow, Insn, POISON};
 pub use self::link::{Linked, Mark, Part, Reference};
-pub use self::map::{Definition, Map, Shape};
+pub use self::map::{Definition, Map, Shape, Slot, SlotValue};
 pub use self::program::Program;
 pub use self::rodata::{DataKind, Variable};
-pub use self::scan::scan;
+pub use self::scan::{compressed, scan};
 pub use self::section::{Entry, Hook, Sec, TABLE, TraceAt, Tracepoint, UserFunction, UserProbe};
 pub use self::uapi::{AttachType, Helper, MapType, ProgramType};
 
@@ -73,6 +73,9 @@ pub struct Object<'a> {
     license: Option<&'a str>,
     notes: Vec<Note>,
 }
+
+/// Slots of one map: what is behind is left out. Maps of a damaged object may all share the same long list.
+const MAX_SLOTS: usize = 4096;
 
 /// The object's own types.
 #[derive(Debug)]
@@ -196,6 +199,29 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn maps(&self) -> &[Map] {
         &self.maps
+    }
+
+    /// What a map holds from the start: programs of a `struct_ops` or of an array of programs, maps of a map of maps.
+    /// At most 4096 of them.
+    #[must_use]
+    pub fn slots(&self, map: &Map) -> Vec<Slot> {
+        let Some(section) = map.section else { return Vec::new() };
+        let relocations = self.elf.relocations(section);
+        let from = relocations.partition_point(|entry| entry.offset < map.offset);
+        let inside = relocations[from..].iter().take_while(|entry| entry.offset - map.offset < map.size);
+        inside
+            .take(MAX_SLOTS)
+            .map(|entry| {
+                let symbol = self.elf.symbol(entry.symbol);
+                let place = symbol.and_then(|symbol| Some((symbol.section?, symbol.value)));
+                let function = place.and_then(|(section, value)| self.function_index(section, value));
+                let value = match place.and_then(|place| self.map_by_place.get(&place)) {
+                    Some(&map) => SlotValue::Map(map),
+                    None => function.map_or(SlotValue::Unknown, SlotValue::Function),
+                };
+                Slot { offset: entry.offset - map.offset, value }
+            })
+            .collect()
     }
 
     /// kfuncs, ksyms and options, in the order of `.symtab`.

@@ -394,6 +394,7 @@ fn sections_that_overlap_are_refused() {
 fn ask(bytes: &[u8]) {
     let Ok(object) = Object::parse(bytes) else { return };
     black_box(object.variables());
+    object.maps().iter().for_each(|map| _ = black_box(object.slots(map)));
     for program in object.functions() {
         black_box(object.line_at(program.section, program.offset));
         if let Ok(linked) = object.linked(program) {
@@ -465,6 +466,24 @@ fn objects_are_found_inside_files() {
     let other = testkit::elf::Elf::new(testkit::elf::Machine::X86_64, testkit::Target::LE64).build();
     assert_eq!(scan(&other).count(), 0);
     assert_eq!(scan(b"").count(), 0);
+}
+
+#[test]
+fn compressed_layers_are_told() {
+    let member = |contents: &[u8]| {
+        let mut block = vec![0; 512];
+        block[257..262].copy_from_slice(b"ustar");
+        block[124..136].copy_from_slice(format!("{:011o}\0", contents.len()).as_bytes());
+        block.extend(contents);
+        block.resize(block.len().next_multiple_of(512), 0);
+        block
+    };
+    let plain = member(&sample(Endian::Little).build());
+    let file = [&plain[..], &member(b"\x1f\x8b\x08 gzip"), &member(b"\x28\xb5\x2f\xfd zstd")].concat();
+    assert_eq!(compressed(&file).collect::<Vec<_>>(), [plain.len() + 512, plain.len() + 1536]);
+    assert_eq!(scan(&file).count(), 1);
+    assert_eq!(compressed(&file[1..]).count(), 0);
+    assert_eq!(compressed(&file[..600]).count(), 0);
 }
 
 #[test]
