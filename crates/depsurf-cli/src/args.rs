@@ -98,6 +98,7 @@ pub enum Verb {
     List(List),
     Show(Show),
     Check(Check),
+    Deps(Deps),
     Explain(Explain),
     Diff(Diff),
     Log(Log),
@@ -136,6 +137,28 @@ pub struct Check {
     /// How to write the result
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+}
+
+/// List what eBPF objects depend on: hooks, fields, types, helpers, maps, and what they take by name.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf deps /usr/sbin/biosnoop      the objects in a program as it is shipped
+  depsurf deps -v x.bpf.o              with the lines of source that use a field")]
+pub struct Deps {
+    /// eBPF objects, or files that have some inside: programs, libraries, archives.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: DepsFormat,
+}
+
+/// How dependencies are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DepsFormat {
+    Table,
+    Json,
 }
 
 /// Tell what a rule of `check` means; without one, list all.

@@ -1,12 +1,5 @@
 //! `depsurf check FILE...`.
 
-use std::fs;
-use std::ops::Range;
-use std::path::Path;
-
-use anyhow::Context;
-use depsurf::Error;
-use depsurf::bpf::{self, Object};
 use depsurf::check::{Consequence, Options, Prepared, check};
 use depsurf::surface::Surface;
 use depsurf_render::Look;
@@ -16,6 +9,7 @@ use crate::args::{Check, Format, Global};
 use crate::dataset::{self, Wanted};
 use crate::exit;
 use crate::groups;
+use crate::objects::Files;
 use crate::output::Output;
 use crate::terminal::Terminal;
 
@@ -24,26 +18,15 @@ const WIDTH: usize = 100;
 
 /// Prints what becomes of programs on the chosen kernels; the status tells whether something is as bad as asked.
 pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    let mut damaged = false;
-    let files: Vec<Input> = verb.files.iter().map(|path| Input::open(path)).collect::<Result<_, _>>()?;
-    let images: Vec<(String, &[u8])> = files.iter().flat_map(Input::images).collect();
-    let mut objects = Vec::new();
-    for (name, bytes) in images {
-        match Object::parse(bytes) {
-            Ok(object) => objects.push((name, object)),
-            Err(error) => {
-                damaged = true;
-                told.warning(format_args!("{name}: {error}"));
-            }
-        }
-    }
+    let files = Files::read(&verb.files, told)?;
+    let (objects, mut damaged) = files.objects(told);
     let mut prepared = Vec::new();
-    for (name, object) in &objects {
-        match Prepared::new(name.clone(), object) {
+    for found in &objects {
+        match Prepared::new(&found.name, &found.object) {
             Ok(object) => prepared.push(object),
             Err(error) => {
                 damaged = true;
-                told.warning(format_args!("{name}: {error}"));
+                told.warning(format_args!("{}: {error}", found.name));
             }
         }
     }
@@ -73,36 +56,4 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
         (false, true) => exit::FOUND,
         (false, false) => exit::FINE,
     })
-}
-
-/// A file, and where objects are in it.
-struct Input {
-    name: String,
-    bytes: Vec<u8>,
-    images: Vec<Range<usize>>,
-}
-
-impl Input {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let images: Vec<Range<usize>> = bpf::scan(&bytes).collect();
-        if images.is_empty() {
-            return Err(Error::Usage {
-                what: format!("`{}` has no eBPF object", path.display()),
-                help: Some("objects are ELF files of machine 247, alone or inside another file".into()),
-            }
-            .into());
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, bytes, images })
-    }
-
-    /// The objects in it; where there are several they are numbered.
-    fn images(&self) -> impl Iterator<Item = (String, &[u8])> {
-        let several = self.images.len() > 1;
-        self.images.iter().enumerate().map(move |(number, image)| {
-            let name = if several { format!("{}#{}", self.name, number + 1) } else { self.name.clone() };
-            (name, &self.bytes[image.clone()])
-        })
-    }
 }

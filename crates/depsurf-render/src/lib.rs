@@ -7,6 +7,7 @@
 mod change;
 pub mod check;
 pub mod config;
+pub mod deps;
 pub mod diff;
 pub mod differences;
 pub mod field;

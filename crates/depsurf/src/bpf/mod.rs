@@ -19,6 +19,7 @@
 //! ```
 
 pub mod core;
+mod dependency;
 mod elf;
 mod ext;
 mod external;
@@ -37,6 +38,9 @@ use std::collections::HashMap;
 
 use zerocopy::little_endian::U32;
 
+pub use self::dependency::{
+    Dependencies, ExternalDependency, MapDependency, ProgramDependencies, TypeDependency,
+};
 pub use self::elf::Section;
 pub use self::ext::Line;
 pub use self::external::{External, ExternalKind};

@@ -24,6 +24,10 @@ pub(super) fn findings(surface: &Surface, sec: &Sec<'_>) -> Vec<Finding> {
         }
         Hook::Lsm { hook: Some(hook), .. } => lsm(surface, hook, sec.is_sleepable()),
         Hook::Iter { target: Some(target) } => iterator(surface, target),
+        // Loaders attach these by hand, to what the object cannot tell.
+        Hook::Malformed { why } if is_of_user_space(sec) => {
+            vec![Finding::new(Rule::TargetChosenByLoader, sec.written, why)]
+        }
         Hook::Malformed { why } => {
             let message = format!("invalid section `{}`", sec.written);
             vec![Finding::new(Rule::BadTarget, sec.written, why).fails(Errno::Einval, message)]
@@ -51,6 +55,12 @@ pub(super) fn findings(surface: &Surface, sec: &Sec<'_>) -> Vec<Finding> {
         | Hook::Syscall
         | Hook::Other => Vec::new(),
     }
+}
+
+/// Whether the section is for a probe of a program or library.
+fn is_of_user_space(sec: &Sec<'_>) -> bool {
+    let prefix = sec.entry.map_or("", |entry| entry.name);
+    ["uprobe", "uretprobe", "usdt"].iter().any(|kind| prefix.starts_with(kind))
 }
 
 /// A fact is missing.
