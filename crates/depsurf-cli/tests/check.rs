@@ -223,6 +223,26 @@ fn deps_lists_what_an_object_asks_for() {
 }
 
 #[test]
+fn json_is_what_the_schema_says() {
+    let home = Home::new();
+    let path = written(&home, &object(Endian::Little));
+    for verb in ["check", "deps"] {
+        let schema: Value = serde_json::from_str(&home.run(&["schema", verb]).fine()).unwrap();
+        let mut strict = schema.clone();
+        for definition in strict["$defs"].as_object_mut().unwrap().values_mut() {
+            if definition["type"] == "object" {
+                definition["unevaluatedProperties"] = false.into();
+            }
+        }
+        let validator = jsonschema::validator_for(&strict).unwrap();
+        let printed = home.run(&[verb, path.to_str().unwrap(), "--format", "json"]).stdout;
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&printed).map(|error| error.to_string()).collect();
+        assert_eq!(errors, [""; 0]);
+    }
+}
+
+#[test]
 fn every_rule_is_explained() {
     let home = Home::new();
     let list = home.run(&["explain"]).fine();

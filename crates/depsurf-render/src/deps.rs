@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use depsurf::bpf::Dependencies;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::look::{Look, Tone};
@@ -14,11 +14,18 @@ pub const SCHEMA: u32 = 1;
 
 /// What `depsurf deps --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Deps")]
 pub struct DepsJson<'d> {
-    /// Number of the schema.
+    /// Number of the format; changed whenever a field changes its meaning or goes.
     schema: u32,
     /// The objects, in the order of the files and of their places in them.
     objects: &'d [Dependencies],
+}
+
+/// The JSON Schema of the list.
+#[must_use]
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<DepsJson<'_>>()
 }
 
 /// The objects as JSON.

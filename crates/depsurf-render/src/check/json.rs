@@ -1,7 +1,7 @@
 //! The report as JSON.
 
 use depsurf::check::{Consequence, Report};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use super::Checked;
@@ -11,13 +11,20 @@ pub const SCHEMA: u32 = 1;
 
 /// What `depsurf check --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Check")]
 pub struct CheckJson<'r> {
-    /// Number of the schema.
+    /// Number of the format; changed whenever a field changes its meaning or goes.
     schema: u32,
     /// The worst that happens anywhere.
     consequence: Consequence,
     #[serde(flatten)]
     report: &'r Report,
+}
+
+/// The JSON Schema of a report.
+#[must_use]
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<CheckJson<'_>>()
 }
 
 /// The report as JSON, with everything that was found.

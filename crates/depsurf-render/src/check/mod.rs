@@ -6,7 +6,7 @@ mod terminal;
 
 use depsurf::check::{Consequence, Finding, ObjectReport, Report};
 
-pub use self::json::json;
+pub use self::json::{json, schema};
 pub use self::markdown::markdown;
 pub use self::terminal::terminal;
 
