@@ -113,15 +113,18 @@ pub enum Verb {
 
 /// Tell whether eBPF programs load, attach and read the right bytes on each kernel, and why not.
 #[derive(Debug, Args)]
-#[command(before_help = "\
+#[command(
+    before_help = "\
 Examples:
   depsurf check /usr/sbin/biosnoop               a program as it is shipped: the objects in it are found
   depsurf check build/*.bpf.o --kernel 'debian'  objects, on some kernels
-  depsurf check x.bpf.o --fail-on load-fails     exit status 1 only where something does not load", after_help = "\
+  depsurf check x.bpf.o --fail-on load-fails     exit status 1 only where something does not load",
+    after_help = "\
 Exit status:
   0  nothing as bad as --fail-on
   1  something is
-  2  could not do it, or not all of it")]
+  2  could not do it, or not all of it"
+)]
 pub struct Check {
     /// eBPF objects, or files that have some inside: programs, libraries, archives.
     #[arg(required = true, value_name = "FILE")]

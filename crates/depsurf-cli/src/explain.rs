@@ -12,7 +12,12 @@ pub fn run(verb: &Explain, output: &mut Output) -> anyhow::Result<u8> {
         let width = Rule::ALL.iter().map(|rule| rule.id().len()).max().unwrap_or(0);
         for rule in Rule::ALL {
             let entry = rule.entry();
-            output.write(format!("{:width$}  {:13}  {}\n", entry.id, entry.consequence.name(), entry.title))?;
+            output.write(format!(
+                "{:width$}  {:13}  {}\n",
+                entry.id,
+                entry.consequence.name(),
+                entry.title
+            ))?;
         }
         return Ok(exit::FINE);
     };

@@ -43,8 +43,7 @@ impl Files {
         for file in &self.0 {
             for (number, place) in file.images.iter().enumerate() {
                 let several = file.images.len() > 1;
-                let name =
-                    if several { format!("{}#{}", file.name, number + 1) } else { file.name.clone() };
+                let name = if several { format!("{}#{}", file.name, number + 1) } else { file.name.clone() };
                 match Object::parse(&file.bytes[place.clone()]) {
                     Ok(object) => found.push(Found { name, place: place.clone(), object }),
                     Err(error) => {

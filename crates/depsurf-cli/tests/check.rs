@@ -143,7 +143,10 @@ fn one_failing_program_fails_the_object_unless_it_is_off() {
     let whole = &report["objects"][0]["whole"][0];
     assert_eq!(whole["consequence"], "load-fails");
     let failing: Vec<&str> = whole["failing"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(failing.contains(&"gone") && !failing.contains(&"off") && !failing.contains(&"bare"), "{failing:?}");
+    assert!(
+        failing.contains(&"gone") && !failing.contains(&"off") && !failing.contains(&"bare"),
+        "{failing:?}"
+    );
 }
 
 #[test]
@@ -179,7 +182,10 @@ fn tables_say_the_same_as_json() {
     assert_eq!(row("moves"), "fine|no attach");
     assert_eq!(row("off?"), "no attach|no attach");
     let md = home.run(&["check", path, "--kernel", "amd64", "--format", "md"]).stdout;
-    assert!(md.contains("| `gone` | ❌ no attach |") && md.contains("### no-symbol `no_such_function`"), "{md}");
+    assert!(
+        md.contains("| `gone` | ❌ no attach |") && md.contains("### no-symbol `no_such_function`"),
+        "{md}"
+    );
 }
 
 #[test]
@@ -202,14 +208,16 @@ fn files_without_objects_and_damaged_ones_are_told_of() {
 fn deps_lists_what_an_object_asks_for() {
     let home = Home::new();
     // Inside of something else.
-    let inside = [b"#!/bin/sh\n".as_slice(), &object(Endian::Little), &object(Endian::Little), b"end"].concat();
+    let inside =
+        [b"#!/bin/sh\n".as_slice(), &object(Endian::Little), &object(Endian::Little), b"end"].concat();
     let path = written(&home, &inside);
     let path = path.to_str().unwrap();
     let json: Value = serde_json::from_str(&home.run(&["deps", path, "--format", "json"]).fine()).unwrap();
     let objects = json["objects"].as_array().unwrap();
     assert_eq!(objects.len(), 2);
     assert_eq!((&objects[0]["name"], &objects[0]["offset"]), (&"object.bpf.o#1".into(), &10.into()));
-    let guarded = objects[1]["programs"].as_array().unwrap().iter().find(|it| it["name"] == "guarded").unwrap();
+    let guarded =
+        objects[1]["programs"].as_array().unwrap().iter().find(|it| it["name"] == "guarded").unwrap();
     let asked: Vec<(&str, &str)> = guarded["types"]
         .as_array()
         .unwrap()

@@ -47,7 +47,10 @@ pub fn terminal(objects: &[Dependencies], look: &Look) -> String {
         page.heading(&place);
         for program in &object.programs {
             let autoload = if program.autoload { "" } else { ", not loaded by default" };
-            let line = format!("{}  {}  {} instructions{autoload}", program.name, program.section, program.instructions);
+            let line = format!(
+                "{}  {}  {} instructions{autoload}",
+                program.name, program.section, program.instructions
+            );
             page.line(2, Tone::Title, &line);
             if !program.helpers.is_empty() {
                 page.line(4, Tone::Plain, &format!("helpers  {}", program.helpers.join(", ")));
@@ -59,7 +62,8 @@ pub fn terminal(objects: &[Dependencies], look: &Look) -> String {
         }
         for map in &object.maps {
             let kind = map.map_type.as_deref().unwrap_or("type set by the loader");
-            let entries = if map.max_entries == 0 { "set by the loader".into() } else { map.max_entries.to_string() };
+            let entries =
+                if map.max_entries == 0 { "set by the loader".into() } else { map.max_entries.to_string() };
             let sizes = format!("key {}, value {}, entries {entries}", map.key_size, map.value_size);
             page.line(4, Tone::Plain, &format!("{}  {kind}  {sizes}", map.name));
         }

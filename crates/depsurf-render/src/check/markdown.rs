@@ -26,9 +26,14 @@ pub fn markdown(checked: &Checked<'_>) -> String {
         for problem in problems(object) {
             let finding = problem.finding;
             let entry = finding.rule.entry();
-            out += &format!("\n### {} `{}`\n\n{}: {}", entry.id, finding.subject, entry.title, finding.evidence);
+            out +=
+                &format!("\n### {} `{}`\n\n{}: {}", entry.id, finding.subject, entry.title, finding.evidence);
             let kernels: Vec<&str> = problem.kernels.iter().map(|it| checked.labels[*it].as_str()).collect();
-            let who = if problem.programs.is_empty() { "The object".into() } else { format!("`{}`", problem.programs.join("`, `")) };
+            let who = if problem.programs.is_empty() {
+                "The object".into()
+            } else {
+                format!("`{}`", problem.programs.join("`, `"))
+            };
             out += &format!("\n\n- {who}: {} on {}\n", words(finding.consequence), kernels.join(", "));
             if let (Some(errno), Some(message)) = (finding.errno, &finding.message) {
                 out += &format!("- loader: `{message}` (-{}, {})\n", errno.number(), errno.name());

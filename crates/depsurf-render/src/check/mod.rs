@@ -37,7 +37,10 @@ pub(crate) fn problems(object: &ObjectReport) -> Vec<Problem<'_>> {
     }
     for program in &object.programs {
         for (kernel, verdict) in program.verdicts.iter().enumerate() {
-            verdict.findings.iter().for_each(|finding| add(&mut problems, finding, Some(&program.name), kernel));
+            verdict
+                .findings
+                .iter()
+                .for_each(|finding| add(&mut problems, finding, Some(&program.name), kernel));
         }
     }
     problems.iter_mut().for_each(|problem| problem.kernels.sort_unstable());

@@ -92,7 +92,11 @@ fn show(page: &mut Shelf<'_>, problem: &Problem<'_>, all: &[usize]) {
     let title = format!("{} `{}`: {}", entry.id, finding.subject, entry.title);
     page.line(0, tone(finding.consequence), &title);
     let kernels = page.kernels(&problem.kernels, all).unwrap_or_else(|| "all kernels".into());
-    let who = if problem.programs.is_empty() { String::new() } else { format!("{}: ", problem.programs.join(", ")) };
+    let who = if problem.programs.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", problem.programs.join(", "))
+    };
     page.line(INDENT, Tone::Plain, &format!("{who}{} on {kernels}", words(finding.consequence)));
     if !finding.evidence.is_empty() {
         page.line(INDENT, Tone::Dim, &format!("evidence  {}", finding.evidence));

@@ -140,7 +140,8 @@ fn of_program(object: &Object<'_>, program: &Program<'_>) -> Result<ProgramDepen
         // The number of a call that is relocated is no helper's.
         let is_kfunc = matches!(mark.reference, Some(Reference::External(_)));
         if let Some(Call::Helper(helper)) = insn.call().filter(|_| !is_kfunc) {
-            let name = helper.name().map_or_else(|| format!("helper {}", helper.0), |name| format!("bpf_{name}"));
+            let name =
+                helper.name().map_or_else(|| format!("helper {}", helper.0), |name| format!("bpf_{name}"));
             helpers.insert(name);
         }
         let relocation = mark.core.and_then(|number| object.relocations().get(number as usize));

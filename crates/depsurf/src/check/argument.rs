@@ -17,7 +17,9 @@ fn argument_registers(arch: Arch) -> &'static [&'static str] {
     match arch {
         Arch::Amd64 => &["di", "si", "dx", "cx", "r8", "r9"],
         Arch::I386 => &["ax", "dx", "cx"],
-        Arch::Arm64 => &["regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]"],
+        Arch::Arm64 => {
+            &["regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]"]
+        }
         Arch::Armhf => &["uregs[0]", "uregs[1]", "uregs[2]", "uregs[3]"],
         Arch::S390x => &["gprs[2]", "gprs[3]", "gprs[4]", "gprs[5]", "gprs[6]"],
         Arch::Riscv64 => &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
@@ -83,7 +85,9 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut found = match program.program.sec.hook {
         Hook::TpBtf { name: Some(name) } => raw_arguments(surface, reference, name, accesses, true),
-        Hook::RawTracepoint { name: Some(name), .. } => raw_arguments(surface, reference, name, accesses, false),
+        Hook::RawTracepoint { name: Some(name), .. } => {
+            raw_arguments(surface, reference, name, accesses, false)
+        }
         Hook::Trace { at, function: Some(function), .. } => {
             let after = at != TraceAt::Fentry;
             traced(surface, reference, function, accesses, after)
@@ -141,14 +145,18 @@ fn raw_arguments(
         let Some(here) = types.get(number) else {
             let evidence = format!("argument {} of {}", number + 1, types.len());
             let finding = Finding::new(Rule::ArgumentAbsent, name, evidence);
-            found.push((slot, if checked_on_load {
-                let message = format!("func '{name}' doesn't have {}-th argument", number + 1);
-                finding.fails(Errno::Eacces, message)
-            } else {
-                finding
-                    .so(Consequence::AttachFails)
-                    .fails(Errno::Eacces, format!("failed to open raw tracepoint '{name}': Permission denied"))
-            }));
+            found.push((
+                slot,
+                if checked_on_load {
+                    let message = format!("func '{name}' doesn't have {}-th argument", number + 1);
+                    finding.fails(Errno::Eacces, message)
+                } else {
+                    finding.so(Consequence::AttachFails).fails(
+                        Errno::Eacces,
+                        format!("failed to open raw tracepoint '{name}': Permission denied"),
+                    )
+                },
+            ));
             continue;
         };
         if let Some(there) = before.as_ref().and_then(|before| before.get(number)).filter(|it| *it != here) {
@@ -207,7 +215,10 @@ fn traced(
         if number > here.len() || number == here.len() && !after {
             let evidence = format!("argument {} of {}", number + 1, here.len());
             let message = format!("func '{function}' doesn't have {}-th argument", number + 1);
-            found.push((slot, Finding::new(Rule::ArgumentAbsent, function, evidence).fails(Errno::Eacces, message)));
+            found.push((
+                slot,
+                Finding::new(Rule::ArgumentAbsent, function, evidence).fails(Errno::Eacces, message),
+            ));
         } else if let Some((new, old)) = changed(&here, there.as_deref(), number) {
             let evidence = format!("argument {}: `{new}`, on {} `{old}`", number + 1, label(reference));
             found.push((slot, Finding::new(Rule::ArgumentChanged, function, evidence)));
@@ -228,7 +239,10 @@ fn registers(
         && let Some(access) = accesses.first()
     {
         let evidence = format!("it reads registers of {other}");
-        return vec![(access.slot, Finding::new(Rule::WrongMachine, function, evidence).so(Consequence::ReadsWrong))];
+        return vec![(
+            access.slot,
+            Finding::new(Rule::WrongMachine, function, evidence).so(Consequence::ReadsWrong),
+        )];
     }
     let Some(proto) = prototype(surface, function) else { return Vec::new() };
     let Some(here) = parameters(proto) else { return Vec::new() };
@@ -236,13 +250,16 @@ fn registers(
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for access in accesses.iter().filter(|access| !access.is_store) {
-        let Some(number) = argument_at(surface, access.offset).filter(|number| seen.insert(*number)) else { continue };
+        let Some(number) = argument_at(surface, access.offset).filter(|number| seen.insert(*number)) else {
+            continue;
+        };
         let register = argument_registers(arch)[number];
         if number >= here.len() {
             let evidence = format!("argument {} (`{register}`) of {}", number + 1, here.len());
             found.push((access.slot, Finding::new(Rule::ArgumentGone, function, evidence)));
         } else if let Some((new, old)) = changed(&here, there.as_deref(), number) {
-            let evidence = format!("argument {} (`{register}`): `{new}`, on {} `{old}`", number + 1, label(reference));
+            let evidence =
+                format!("argument {} (`{register}`): `{new}`, on {} `{old}`", number + 1, label(reference));
             found.push((access.slot, Finding::new(Rule::ArgumentChanged, function, evidence)));
         }
     }
@@ -292,13 +309,17 @@ fn record(
         if offset + u64::from(access.size) > end {
             let evidence = format!("bytes {offset} to {} of {end}", offset + u64::from(access.size));
             let message = "failed to create BPF link for perf_event FD: Permission denied";
-            found.push((access.slot, Finding::new(Rule::RecordTooShort, &subject, evidence).fails(Errno::Eacces, message)));
+            found.push((
+                access.slot,
+                Finding::new(Rule::RecordTooShort, &subject, evidence).fails(Errno::Eacces, message),
+            ));
             break;
         }
         let Some(before) = there.as_ref().and_then(|there| at(there, offset, access.size)) else { continue };
         let now = at(&here, offset, access.size);
         if now.as_ref() != Some(&before) && seen.insert(offset) {
-            let words = now.map_or_else(|| "parts of other fields".to_owned(), |(name, _)| format!("`{name}`"));
+            let words =
+                now.map_or_else(|| "parts of other fields".to_owned(), |(name, _)| format!("`{name}`"));
             let evidence = format!("byte {offset} is {words}, on {} `{}`", label(reference), before.0);
             found.push((access.slot, Finding::new(Rule::RecordMoved, &subject, evidence)));
         }

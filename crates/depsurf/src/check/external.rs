@@ -36,7 +36,7 @@ pub(super) fn resolve(surface: &Surface, object: &Object<'_>) -> (Vec<Resolved>,
             if external.weak && !unknown {
                 return Resolved::Absent;
             }
-            findings.push(finding);
+            findings.push(*finding);
             Resolved::Unknown
         })
     });
@@ -50,18 +50,21 @@ fn unread(surface: &Surface, subject: &str, facts: &[Fact]) -> Option<Finding> {
 
 fn in_btf<'s>(surface: &'s Surface, kind: TypeKind, name: &str) -> Option<Type<'s>> {
     let limit = surface.meta().btf_types;
-    surface.types().with_essential_name(name).find(|it| it.kind() == kind && it.name() == name && it.id().0 < limit)
+    surface
+        .types()
+        .with_essential_name(name)
+        .find(|it| it.kind() == kind && it.name() == name && it.id().0 < limit)
 }
 
-fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Finding> {
+fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Box<Finding>> {
     let name = external.essential_name();
     let Some(found) = in_btf(surface, TypeKind::Func, name) else {
         if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
-            return Err(finding);
+            return Err(finding.into());
         }
         let message = format!("extern (func ksym) '{name}': not found in kernel or module BTFs");
         let evidence = "no FUNC of that name in the kernel's BTF; modules were not read";
-        return Err(Finding::new(Rule::NoKfunc, name, evidence).fails(Errno::Esrch, message));
+        return Err(Finding::new(Rule::NoKfunc, name, evidence).fails(Errno::Esrch, message).into());
     };
     let declared = object.types().zip(external.type_id).and_then(|(types, id)| types.get(id));
     let prototypes = declared.and_then(Type::target).zip(found.target());
@@ -69,42 +72,43 @@ fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Res
         Some((declared, found)) if !compatible_prototypes(declared, found) => {
             let message = format!("extern (func ksym) '{name}': func_proto incompatible with vmlinux");
             let evidence = crate::surface::c::declaration(found, name);
-            Err(Finding::new(Rule::KfuncPrototype, name, evidence).fails(Errno::Einval, message))
+            Err(Finding::new(Rule::KfuncPrototype, name, evidence).fails(Errno::Einval, message).into())
         }
         _ => Ok(Resolved::There),
     }
 }
 
-fn ksym(surface: &Surface, external: &External<'_>, typed: bool) -> Result<Resolved, Finding> {
+fn ksym(surface: &Surface, external: &External<'_>, typed: bool) -> Result<Resolved, Box<Finding>> {
     let name = external.essential_name();
     if typed {
         if in_btf(surface, TypeKind::Var, name).is_some() {
             return Ok(Resolved::There);
         }
         if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
-            return Err(finding);
+            return Err(finding.into());
         }
         let message = format!("extern (var ksym) '{name}': not found in kernel BTF");
         let evidence = "no VAR of that name in the kernel's BTF; modules were not read";
-        return Err(Finding::new(Rule::NoKsym, name, evidence).fails(Errno::Esrch, message));
+        return Err(Finding::new(Rule::NoKsym, name, evidence).fails(Errno::Esrch, message).into());
     }
     // By name in kallsyms. The surface keeps symbols of code only, so a variable cannot be called absent.
-    let mut addresses: Vec<u64> = surface.symbols_named(external.name).map(|symbol| symbol.address()).collect();
+    let mut addresses: Vec<u64> =
+        surface.symbols_named(external.name).map(|symbol| symbol.address()).collect();
     addresses.sort_unstable();
     addresses.dedup();
     match addresses.len() {
-        0 => Err(Finding::new(Rule::EvidenceMissing, name, "symbols of data are not kept")),
+        0 => Err(Finding::new(Rule::EvidenceMissing, name, "symbols of data are not kept").into()),
         1 => Ok(Resolved::There),
         count => {
             let message = format!("extern (ksym) '{name}': resolution is ambiguous");
             let evidence = format!("{count} symbols of that name");
-            Err(Finding::new(Rule::KsymAmbiguous, name, evidence).fails(Errno::Einval, message))
+            Err(Finding::new(Rule::KsymAmbiguous, name, evidence).fails(Errno::Einval, message).into())
         }
     }
 }
 
 /// An option, or one of the values that libbpf makes up.
-fn option(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Finding> {
+fn option(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Box<Finding>> {
     let name = external.name;
     match name {
         "LINUX_KERNEL_VERSION" => {
@@ -122,7 +126,9 @@ fn option(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Re
                 Arch::Arm64 => "arm64",
                 Arch::S390x => "s390x",
                 Arch::Riscv64 => "riscv",
-                Arch::Armhf | Arch::Ppc64el | Arch::Mips64el | Arch::Loong64 => return Ok(Resolved::Value(0)),
+                Arch::Armhf | Arch::Ppc64el | Arch::Mips64el | Arch::Loong64 => {
+                    return Ok(Resolved::Value(0));
+                }
             };
             let symbol = format!("__{prefix}_sys_bpf");
             let has = surface.symbols_named(&symbol).next().is_some();
@@ -136,11 +142,11 @@ fn option(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Re
         _ => {}
     }
     if let Some(finding) = unread(surface, name, &[Fact::Config]) {
-        return Err(finding);
+        return Err(finding.into());
     }
     let Some(found) = surface.config(name).filter(|option| option.value != "n") else {
         let message = format!("extern (kcfg) '{name}': value not found");
-        return Err(Finding::new(Rule::NoKconfigOption, name, "not set").fails(Errno::Esrch, message));
+        return Err(Finding::new(Rule::NoKconfigOption, name, "not set").fails(Errno::Esrch, message).into());
     };
     let ty = object.types().zip(external.type_id).and_then(|(types, id)| types.get(id));
     Ok(number(found.value, ty.map(|ty| ty.stripped(true))).map_or(Resolved::Unknown, Resolved::Value))

@@ -94,8 +94,12 @@ pub(super) fn of_maps(surface: &Surface, features: &Features, object: &Object<'_
         match has(features.maps.as_ref(), kind.0) {
             Some(true) => {}
             Some(false) => findings.push(
-                Finding::new(Rule::NoMapType, format!("{name} of `{}`", map.name), "not in `enum bpf_map_type`")
-                    .fails(Errno::Einval, format!("Error in bpf_create_map_xattr({}): -EINVAL", map.name)),
+                Finding::new(
+                    Rule::NoMapType,
+                    format!("{name} of `{}`", map.name),
+                    "not in `enum bpf_map_type`",
+                )
+                .fails(Errno::Einval, format!("Error in bpf_create_map_xattr({}): -EINVAL", map.name)),
             ),
             None => {
                 findings.push(no_enum(surface, &name, "bpf_map_type"));

@@ -90,7 +90,8 @@ fn kprobe(surface: &Surface, function: &str, offset: i64, ret: bool, multi: bool
     let what = if ret { "kretprobe" } else { "kprobe" };
     let fails = |finding: Finding, errno: Errno| {
         let plus = if offset == 0 { "+0x0".into() } else { format!("+{offset:#x}") };
-        finding.fails(errno, format!("failed to create {what} '{function}{plus}' perf event: {}", errno.text()))
+        finding
+            .fails(errno, format!("failed to create {what} '{function}{plus}' perf event: {}", errno.text()))
     };
     match answer {
         Answer::Yes if offset != 0 => {
@@ -129,8 +130,12 @@ fn kprobe_multi(surface: &Surface, pattern: &str) -> Vec<Finding> {
     let exists = surface.symbols_named(pattern).next().is_some();
     let rule = if exists { Rule::NoFtraceSite } else { Rule::NoSymbol };
     let errno = if is_pattern { Errno::Enoent } else { Errno::Esrch };
-    let evidence = if is_pattern { "no ftrace-able function of the pattern" } else { "no ftrace site of that name" };
-    vec![Finding::new(rule, pattern, evidence).fails(errno, format!("failed to attach multi-kprobe: {}", errno.text()))]
+    let evidence =
+        if is_pattern { "no ftrace-able function of the pattern" } else { "no ftrace site of that name" };
+    vec![
+        Finding::new(rule, pattern, evidence)
+            .fails(errno, format!("failed to attach multi-kprobe: {}", errno.text())),
+    ]
 }
 
 /// libbpf's `glob_match`: `*` for any characters, `?` for one.
@@ -165,7 +170,8 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
     match reason {
         Obstacle::NoSymbol => {
             let function = surface.function(name);
-            let sites = function.map(|found| found.instances().map(|it| it.inline_sites().count()).sum::<usize>());
+            let sites =
+                function.map(|found| found.instances().map(|it| it.inline_sites().count()).sum::<usize>());
             match sites {
                 Some(sites) if sites > 0 => {
                     (new(Rule::FullyInlined, format!("no symbol; {sites} inlined copies")), Errno::Enoent)
@@ -183,10 +189,10 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
         Obstacle::SeveralSymbols { count } => {
             (new(Rule::SeveralSymbols, format!("{count} symbols")), Errno::Eaddrnotavail)
         }
-        Obstacle::Blacklisted => {
-            (new(Rule::Blacklisted, "on the kprobe blacklist".into()), Errno::Einval)
+        Obstacle::Blacklisted => (new(Rule::Blacklisted, "on the kprobe blacklist".into()), Errno::Einval),
+        Obstacle::ForbiddenText { section } => {
+            (new(Rule::Blacklisted, format!("in `{section}`")), Errno::Einval)
         }
-        Obstacle::ForbiddenText { section } => (new(Rule::Blacklisted, format!("in `{section}`")), Errno::Einval),
         Obstacle::InitText => (new(Rule::InitText, "in init text".into()), Errno::Einval),
         Obstacle::NoFtraceSite { declared_inline } => {
             let why = if declared_inline { "; it is declared inline" } else { "" };
@@ -194,9 +200,10 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
         }
         Obstacle::NoKretprobe => (new(Rule::NoKretprobe, "on the kretprobe blacklist".into()), Errno::Einval),
         Obstacle::NoBtfFunc => (new(Rule::NoBtfFunc, "no FUNC in the kernel's BTF".into()), Errno::Esrch),
-        Obstacle::NoTrampoline => {
-            (new(Rule::NoTrampoline, "no BPF trampolines, or no direct calls of ftrace".into()), Errno::Enotsupp)
-        }
+        Obstacle::NoTrampoline => (
+            new(Rule::NoTrampoline, "no BPF trampolines, or no direct calls of ftrace".into()),
+            Errno::Enotsupp,
+        ),
         Obstacle::Signature { what } => signature(name, what),
         Obstacle::Denied { set } => (new(Rule::DenyListed, format!("in `{set}`")), Errno::Einval),
         Obstacle::NoReturn => (new(Rule::NoReturn, "in `noreturn_deny`".into()), Errno::Einval),
@@ -236,7 +243,9 @@ fn misses(name: &str, misses: &[Miss], surface: &Surface) -> Vec<Finding> {
             let evidence = format!("{sites} inlined copies in {functions} functions, {calls} calls");
             Finding::new(Rule::InlinedCopies, name, evidence)
         }
-        Miss::Clone { suffix } => Finding::new(Rule::PartialClone, name, format!("a symbol with `.{}`", suffix.name())),
+        Miss::Clone { suffix } => {
+            Finding::new(Rule::PartialClone, name, format!("a symbol with `.{}`", suffix.name()))
+        }
         Miss::OtherFunctions { symbols } => {
             Finding::new(Rule::OtherFunctions, name, format!("{symbols} symbols of that name"))
         }
@@ -280,16 +289,17 @@ fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
         return Vec::new();
     }
     let errno = Errno::Enoent;
-    let message = format!("failed to determine tracepoint '{category}/{name}' perf event ID: {}", errno.text());
+    let message =
+        format!("failed to determine tracepoint '{category}/{name}' perf event ID: {}", errno.text());
     if category == EVENT_SYSTEM {
         return vec![match surface.has_syscall_events() {
             None => {
-                let unread = unread(surface, &subject, &[Fact::SyscallMetadata, Fact::Syscalls, Fact::Config]);
+                let unread =
+                    unread(surface, &subject, &[Fact::SyscallMetadata, Fact::Syscalls, Fact::Config]);
                 unread.unwrap_or_else(|| missing(&subject, Fact::SyscallMetadata, "not read"))
             }
-            Some(true) => {
-                Finding::new(Rule::NoSyscallEvent, subject, "no such call with metadata").fails(errno, message)
-            }
+            Some(true) => Finding::new(Rule::NoSyscallEvent, subject, "no such call with metadata")
+                .fails(errno, message),
             Some(false) => Finding::new(Rule::NoSyscallEvent, subject, "CONFIG_FTRACE_SYSCALLS is not set")
                 .fails(errno, message),
         }];
@@ -314,17 +324,19 @@ fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding>
             vec![Finding::new(Rule::NotWritable, name, evidence).fails(Errno::Einval, "Invalid argument")]
         }
         Some(_) => Vec::new(),
-        None => vec![
-            unread(surface, name, &[Fact::RawTracepoints])
-                .unwrap_or_else(|| Finding::new(Rule::NoRawTracepoint, name, NOT_IN_IMAGE).fails(errno, message)),
-        ],
+        None => vec![unread(surface, name, &[Fact::RawTracepoints]).unwrap_or_else(|| {
+            Finding::new(Rule::NoRawTracepoint, name, NOT_IN_IMAGE).fails(errno, message)
+        })],
     }
 }
 
 /// Whether the kernel's own BTF has something of a kind and name.
 fn in_btf(surface: &Surface, kind: TypeKind, name: &str) -> bool {
     let limit = surface.meta().btf_types;
-    surface.types().with_essential_name(name).any(|it| it.kind() == kind && it.name() == name && it.id().0 < limit)
+    surface
+        .types()
+        .with_essential_name(name)
+        .any(|it| it.kind() == kind && it.name() == name && it.id().0 < limit)
 }
 
 /// libbpf's message for a BTF id that it does not find.
@@ -338,8 +350,9 @@ fn tp_btf(surface: &Surface, name: &str) -> Vec<Finding> {
         return Vec::new();
     }
     vec![
-        unread(surface, name, &[Fact::Btf])
-            .unwrap_or_else(|| no_btf_id(Finding::new(Rule::NoBtfTrace, name, format!("no `{typedef}`")), name)),
+        unread(surface, name, &[Fact::Btf]).unwrap_or_else(|| {
+            no_btf_id(Finding::new(Rule::NoBtfTrace, name, format!("no `{typedef}`")), name)
+        }),
     ]
 }
 
@@ -386,7 +399,9 @@ fn refused_trace(surface: &Surface, name: &str, reason: Obstacle) -> Finding {
             let known = surface.function(name);
             let evidence = match known {
                 None => NOT_IN_IMAGE,
-                Some(found) if found.symbols().next().is_none() => "inlined everywhere, so that BTF has no FUNC",
+                Some(found) if found.symbols().next().is_none() => {
+                    "inlined everywhere, so that BTF has no FUNC"
+                }
                 Some(_) => "the function is there, but not in BTF",
             };
             no_btf_id(Finding { evidence: evidence.into(), ..finding }, name)
@@ -400,9 +415,8 @@ fn refused_trace(surface: &Surface, name: &str, reason: Obstacle) -> Finding {
             let errno = Errno::Ebusy;
             finding.fails(errno, format!("failed to attach: {}", errno.text()))
         }
-        Obstacle::NoReturn => {
-            finding.fails(errno, format!("Attaching fexit/fmod_ret to __noreturn function '{name}' is rejected."))
-        }
+        Obstacle::NoReturn => finding
+            .fails(errno, format!("Attaching fexit/fmod_ret to __noreturn function '{name}' is rejected.")),
         Obstacle::NotModifiable => finding.fails(errno, format!("{name}() is not modifiable")),
         Obstacle::NotSleepable => finding.fails(errno, format!("{name} is not sleepable")),
         _ => finding.fails(errno, format!("failed to attach: {}", errno.text())),
@@ -462,6 +476,9 @@ fn iterator(surface: &Surface, target: &str) -> Vec<Finding> {
         return Vec::new();
     }
     vec![unread(surface, target, &[Fact::Btf]).unwrap_or_else(|| {
-        no_btf_id(Finding::new(Rule::NoIterator, target, format!("no `{function}`; modules were not read")), target)
+        no_btf_id(
+            Finding::new(Rule::NoIterator, target, format!("no `{function}`; modules were not read")),
+            target,
+        )
     })]
 }

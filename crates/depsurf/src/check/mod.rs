@@ -20,7 +20,9 @@ use std::collections::{BTreeSet, HashMap};
 use rayon::prelude::*;
 
 pub use self::object::Prepared;
-pub use self::report::{Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole};
+pub use self::report::{
+    Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole,
+};
 pub use self::rules::{Consequence, Entry, Rule};
 
 use self::core::{Access, Candidates, Outcome, Patch, Refusal};
@@ -92,8 +94,10 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
         let evidence =
             format!("{}, the kernel is {}", order(object.is_big_endian()), order(surface.meta().big_endian));
         let finding = Finding::new(Rule::WrongMachine, "byte order", evidence);
-        findings.push(finding.so(Consequence::ObjectFails).fails(Errno::Einval, "object endianness mismatch"));
-        let refused = || Verdict { consequence: Consequence::ObjectFails, ..Verdict::new(Vec::new(), Vec::new()) };
+        findings
+            .push(finding.so(Consequence::ObjectFails).fails(Errno::Einval, "object endianness mismatch"));
+        let refused =
+            || Verdict { consequence: Consequence::ObjectFails, ..Verdict::new(Vec::new(), Vec::new()) };
         let verdicts = prepared.programs.iter().map(|_| refused()).collect();
         return OnKernel { whole: whole(prepared, findings, &[]), verdicts };
     }
@@ -112,7 +116,8 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
 
 /// The object as a whole: one program that is loaded by default and fails fails all.
 fn whole(prepared: &Prepared<'_>, findings: Vec<Finding>, verdicts: &[Verdict]) -> Whole {
-    let default = || prepared.programs.iter().zip(verdicts).filter(|(program, _)| program.program.sec.autoload);
+    let default =
+        || prepared.programs.iter().zip(verdicts).filter(|(program, _)| program.program.sec.autoload);
     let fails = |verdict: &Verdict| verdict.consequence >= Consequence::AttachFails;
     let failing = default().filter(|(_, verdict)| fails(verdict)).map(|(it, _)| it.program.name.to_owned());
     let own = findings.iter().map(|finding| finding.consequence);
@@ -151,7 +156,8 @@ impl Relocations {
         let meta = surface.meta();
         let mut candidates =
             Candidates::new(surface.types(), meta.btf_types, meta.address_size, meta.big_endian);
-        let outcomes = prepared.paths.iter().map(|path| path.as_ref().ok().map(|path| candidates.relocate(path)));
+        let outcomes =
+            prepared.paths.iter().map(|path| path.as_ref().ok().map(|path| candidates.relocate(path)));
         Self { outcomes: outcomes.collect(), impossible: None }
     }
 }
@@ -194,8 +200,11 @@ fn of_program(
                 .map(|(name, place)| (name, suspects.follow(prepared, program, externals, surface, &[place])))
                 .collect()
         });
-        let names: Vec<String> =
-            ways.iter().filter(|(_, it)| it.slots.get(*slot) == Some(&true)).map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = ways
+            .iter()
+            .filter(|(_, it)| it.slots.get(*slot) == Some(&true))
+            .map(|(name, _)| name.clone())
+            .collect();
         if !names.is_empty() {
             findings.push(Finding { depends_on: names, ..finding.clone() });
         }
@@ -307,9 +316,13 @@ impl Suspects {
                 }
                 Some(Some(Outcome::Ambiguous { candidates })) => {
                     marks.insert(slot, Mark::Anything);
-                    let evidence = format!("types {} and {} of the kernel's BTF", candidates[0].0, candidates[1].0);
+                    let evidence =
+                        format!("types {} and {} of the kernel's BTF", candidates[0].0, candidates[1].0);
                     let finding = Finding::new(Rule::RelocationAmbiguous, path.to_string(), evidence);
-                    list.push((slot, finding.fails(Errno::Einval, "relocation decision ambiguity").at(place())));
+                    list.push((
+                        slot,
+                        finding.fails(Errno::Einval, "relocation decision ambiguity").at(place()),
+                    ));
                 }
                 Some(Some(Outcome::Refused(refusal))) => {
                     marks.insert(slot, Mark::Anything);
@@ -326,15 +339,21 @@ impl Suspects {
                 Some(Resolved::There) if is_load => {
                     marks.insert(slot, Mark::Gives(Value::Address));
                 }
-                Some(Resolved::Absent) if is_load && !matches!(marks.get(&slot), Some(Mark::Gives(Value::Data { .. }))) => {
+                Some(Resolved::Absent)
+                    if is_load && !matches!(marks.get(&slot), Some(Mark::Gives(Value::Data { .. }))) =>
+                {
                     marks.insert(slot, Mark::Gives(Value::Number(0)));
                 }
                 Some(Resolved::Absent) if insns[slot].is_call() => {
                     marks.insert(slot, Mark::Poison);
                     let name = prepared.object.externals().get(number).map_or("", |it| it.name);
                     let message = format!("kfunc '{name}' is referenced but wasn't resolved");
-                    let finding = Finding::new(Rule::UnresolvedCall, name, "no FUNC of that name in the kernel's BTF");
-                    list.push((slot, finding.fails(Errno::Einval, message).at(program.place(prepared.object, slot))));
+                    let finding =
+                        Finding::new(Rule::UnresolvedCall, name, "no FUNC of that name in the kernel's BTF");
+                    list.push((
+                        slot,
+                        finding.fails(Errno::Einval, message).at(program.place(prepared.object, slot)),
+                    ));
                 }
                 _ => {}
             }
@@ -371,20 +390,21 @@ impl Suspects {
         flow::follow(&code, &|section, offset, size| {
             if section & OPTIONS != 0 {
                 return match externals.get((section & !OPTIONS) as usize) {
-                    Some(Resolved::Value(value)) if offset == 0 => Some(value & (u64::MAX >> (64 - 8 * u32::from(size)))),
+                    Some(Resolved::Value(value)) if offset == 0 => {
+                        Some(value & (u64::MAX >> (64 - 8 * u32::from(size))))
+                    }
                     Some(Resolved::Absent) => Some(0),
                     _ => None,
                 };
             }
-            let is_open =
-                open.iter().any(|it| it.0 == section && (it.1..it.2).contains(&u64::from(offset)));
+            let is_open = open.iter().any(|it| it.0 == section && (it.1..it.2).contains(&u64::from(offset)));
             if is_open { None } else { prepared.constant(section, offset, size) }
         })
     }
 }
 
 /// Writes a relocated number into an instruction (`bpf_core_patch_insn`).
-fn patched(insns: &mut [Insn], slot: usize, patch: Patch, path: &str) -> Result<(), Finding> {
+fn patched(insns: &mut [Insn], slot: usize, patch: Patch, path: &str) -> Result<(), Box<Finding>> {
     let (insn, value) = (insns[slot], patch.value);
     if insn.is_ld_imm64() {
         insns[slot].imm = value as i32;
@@ -398,12 +418,12 @@ fn patched(insns: &mut [Insn], slot: usize, patch: Patch, path: &str) -> Result<
             if let Access::Unfit { object, kernel } = patch.access {
                 let evidence = format!("{kernel} bytes in the kernel, {object} in the object");
                 let finding = Finding::new(Rule::FieldSizeChanged, path, evidence);
-                return Err(finding.fails(Errno::Einval, format!("invalid func unknown#{POISON}")));
+                return Err(finding.fails(Errno::Einval, format!("invalid func unknown#{POISON}")).into());
             }
             let Ok(offset) = i16::try_from(value) else {
                 let evidence = format!("offset {value}; instructions reach up to {}", i16::MAX);
                 let finding = Finding::new(Rule::RelocationRefused, path, evidence);
-                return Err(finding.fails(Errno::Erange, "insn value too big"));
+                return Err(finding.fails(Errno::Erange, "insn value too big").into());
             };
             insns[slot].offset = offset;
         }
@@ -419,8 +439,10 @@ fn absent(surface: &Surface, path: &crate::bpf::core::Path<'_>) -> Finding {
     let root = path.resolved;
     let limit = surface.meta().btf_types;
     let wanted = path.name();
-    let has_type =
-        surface.types().with_essential_name(wanted).any(|it| it.kind() == path.root.kind() && it.id().0 < limit);
+    let has_type = surface
+        .types()
+        .with_essential_name(wanted)
+        .any(|it| it.kind() == path.root.kind() && it.id().0 < limit);
     let (rule, evidence) = match (path.kind().is_enumerator(), has_type) {
         (true, true) => (Rule::EnumeratorAbsent, format!("`enum {wanted}` has no such value")),
         (false, true) => (Rule::FieldAbsent, format!("`{}` has no such member, or of another kind", wanted)),
@@ -436,5 +458,6 @@ fn refused(path: &str, refusal: Refusal) -> Finding {
         Refusal::TooWide => "no load takes the bitfield".into(),
         Refusal::UnknownKind => "a kind of relocation that is not known".into(),
     };
-    Finding::new(Rule::RelocationRefused, path, evidence).fails(Errno::Einval, "failed to perform CO-RE relocations: -22")
+    Finding::new(Rule::RelocationRefused, path, evidence)
+        .fails(Errno::Einval, "failed to perform CO-RE relocations: -22")
 }

@@ -172,7 +172,8 @@ impl<'a> Types<'a> {
     /// libbpf, the flavour of a name does not count.
     pub fn with_essential_name<'n>(self, name: &'n str) -> impl Iterator<Item = Type<'a>> + use<'a, 'n> {
         let from = move |prefix: &str, wanted: fn(&str, &str) -> bool| {
-            let name_of = |id: &U32| self.records.get(id.get() as usize).map_or(0, |record| record.name.get());
+            let name_of =
+                |id: &U32| self.records.get(id.get() as usize).map_or(0, |record| record.name.get());
             let before = |id: &U32| compare_at(self.strings, name_of(id), prefix).is_lt();
             let start = self.by_name.partition_point(before);
             let found = self.by_name[start..].iter().filter_map(move |id| self.get(TypeId(id.get())));

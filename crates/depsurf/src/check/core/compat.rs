@@ -53,9 +53,10 @@ pub(super) fn find<'k>(
                 // The first index is into an array of the root, each other one into an array that is met.
                 if number > 0 {
                     let Some((element, count)) = of.array() else { return Ok(None) };
-                    let flexible = spec.steps.last().is_some_and(|last| {
-                        last.name.is_some() && is_flexible(last.of, last.index, count)
-                    });
+                    let flexible = spec
+                        .steps
+                        .last()
+                        .is_some_and(|last| last.name.is_some() && is_flexible(last.of, last.index, count));
                     if !flexible && step.index >= count {
                         return Ok(None);
                     }
@@ -291,7 +292,8 @@ fn composites_match(local: Type<'_>, kernel: Type<'_>, level: u32) -> Result<boo
 
 /// Every value's name.
 fn enums_match(local: Type<'_>, kernel: Type<'_>) -> bool {
-    let has = |name: &str| kernel.enumerators().any(|value| essential_name(value.name) == essential_name(name));
+    let has =
+        |name: &str| kernel.enumerators().any(|value| essential_name(value.name) == essential_name(name));
     local.size() == kernel.size()
         && local.enumerators().len() <= kernel.enumerators().len()
         && local.enumerators().all(|value| has(value.name))

@@ -106,7 +106,8 @@ impl<'k> Candidates<'k> {
         let mut left: Vec<Type<'k>> = Vec::new();
         let mut first = None;
         for candidate in &candidates {
-            let found = compat::find(local, *candidate, kind, machine.address_size).map_err(Refusal::Broken)?;
+            let found =
+                compat::find(local, *candidate, kind, machine.address_size).map_err(Refusal::Broken)?;
             let Some(spec) = found else { continue };
             let result = calculate(Some(&spec))?;
             match &first {

@@ -70,7 +70,8 @@ fn a_field_is_found_by_its_name_wherever_it_is() {
     };
     let object = |types: &mut Btf| {
         let int = int(types);
-        let task = types.structure("task___mine", 8, [Member::new("pid", int, 0), Member::new("gone", int, 32)]);
+        let task =
+            types.structure("task___mine", 8, [Member::new("pid", int, 0), Member::new("gone", int, 32)]);
         vec![
             (task, "0:0", 0),
             (task, "0:0", 1),
@@ -237,7 +238,11 @@ fn type_matches_wants_all_that_the_object_knows() {
     let kernel = |types: &mut Btf| {
         let int = int(types);
         let long = types.int("long", 8, Encoding::Signed);
-        types.structure("s", 24, [Member::new("b", long, 0), Member::new("a", int, 64), Member::new("c", int, 96)]);
+        types.structure(
+            "s",
+            24,
+            [Member::new("b", long, 0), Member::new("a", int, 64), Member::new("c", int, 96)],
+        );
     };
     let object = |types: &mut Btf| {
         let int = int(types);

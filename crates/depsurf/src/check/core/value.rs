@@ -74,7 +74,8 @@ pub(super) fn of(
         }
         _ => {
             // The object's own side must make sense as well, for its old size.
-            let before = field(kind, local, Machine { address_size: BPF_POINTER, big_endian: kernel_is.big_endian })?;
+            let before =
+                field(kind, local, Machine { address_size: BPF_POINTER, big_endian: kernel_is.big_endian })?;
             let after = field(kind, found, kernel_is)?;
             match before.access.zip(after.access) {
                 Some(((old, old_type), (new, new_type))) if old != new => {
@@ -113,7 +114,8 @@ fn field<'a>(kind: RelocationKind, spec: &Spec<'a>, machine: Machine) -> Result<
     let Some(member) = spec.member() else {
         // An element of an array, or the root itself.
         let of = spec.steps.last().ok_or(TooWide)?.of;
-        let size = of.byte_size(machine.address_size).and_then(|size| u32::try_from(size).ok()).ok_or(TooWide)?;
+        let size =
+            of.byte_size(machine.address_size).and_then(|size| u32::try_from(size).ok()).ok_or(TooWide)?;
         return match kind {
             RelocationKind::FieldByteOffset => Ok(Field { value: bits / 8, access: Some((size, of)) }),
             RelocationKind::FieldByteSize => Ok(Field { value: u64::from(size), access: None }),

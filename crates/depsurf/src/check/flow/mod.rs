@@ -141,7 +141,7 @@ impl Walk<'_> {
 
     /// Goes on at a distance from the next slot.
     fn jump(&mut self, at: usize, distance: i32, state: State) {
-        if let Some(target) = (at as i64 + 1 + i64::from(distance)).try_into().ok() {
+        if let Ok(target) = (at as i64 + 1 + i64::from(distance)).try_into() {
             self.push(target, state);
         }
     }

@@ -103,8 +103,7 @@ fn memory_that_a_call_may_write_is_forgotten() {
 #[test]
 fn what_is_compared_is_known_afterwards() {
     // r0 = ?; if r0 == 7 goto +1; exit; if r0 == 7 goto +1; bad; exit
-    let code =
-        [call(7), jump_if_equal(0, 7, 1), EXIT, jump_if_equal(0, 7, 1), call(1), EXIT];
+    let code = [call(7), jump_if_equal(0, 7, 1), EXIT, jump_if_equal(0, 7, 1), call(1), EXIT];
     assert_eq!(run(&code, &[]).slots, [true, true, true, true, false, true]);
 }
 
@@ -127,14 +126,7 @@ fn functions_whose_address_is_taken_are_reached() {
 #[test]
 fn accesses_to_the_context_are_seen_through_moves_and_calls() {
     // r6 = r1; call; r2 = *(r6 + 16); r6 += 8; *(r6 + 0) = r2; exit
-    let code = [
-        mov_register(6, 1),
-        call(5),
-        load(2, 6, 16),
-        insn(0x07, 6, 0, 0, 8),
-        store(6, 2, 0),
-        EXIT,
-    ];
+    let code = [mov_register(6, 1), call(5), load(2, 6, 16), insn(0x07, 6, 0, 0, 8), store(6, 2, 0), EXIT];
     let reached = run(&code, &[]);
     let seen: Vec<_> = reached.context.iter().map(|it| (it.slot, it.offset, it.size, it.is_store)).collect();
     assert_eq!(seen, [(2, 16, 8, false), (4, 8, 8, true)]);
@@ -205,7 +197,13 @@ fn any_code_ends() {
             .map(|_| {
                 let word = next();
                 let offset = (word >> 16) as i16 % 40;
-                insn(word as u8, (word >> 8) as u8 % 12, (word >> 12) as u8 % 12, offset, (word >> 32) as i32 % 64)
+                insn(
+                    word as u8,
+                    (word >> 8) as u8 % 12,
+                    (word >> 12) as u8 % 12,
+                    offset,
+                    (word >> 32) as i32 % 64,
+                )
             })
             .collect();
         let reached = run(&code, &[]);

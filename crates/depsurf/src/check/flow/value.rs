@@ -91,8 +91,12 @@ pub(super) fn arithmetic(insn: Insn, dst: Value, src: Value, big: bool) -> Value
     if wide && insn.offset == 0 {
         match (operation, dst, operand) {
             (MOV, _, value) => return value,
-            (ADD, base, Value::Number(bytes)) if base.number().is_none() => return base.plus(bytes.cast_signed()),
-            (ADD, Value::Number(bytes), base) if base.number().is_none() => return base.plus(bytes.cast_signed()),
+            (ADD, base, Value::Number(bytes)) if base.number().is_none() => {
+                return base.plus(bytes.cast_signed());
+            }
+            (ADD, Value::Number(bytes), base) if base.number().is_none() => {
+                return base.plus(bytes.cast_signed());
+            }
             (SUB, base, Value::Number(bytes)) if base.number().is_none() => {
                 return base.plus(bytes.cast_signed().wrapping_neg());
             }
@@ -114,7 +118,11 @@ pub(super) fn arithmetic(insn: Insn, dst: Value, src: Value, big: bool) -> Value
         return swapped(insn, left, big).map_or(Value::Unknown, Value::Number);
     }
     let Some(right) = operand.number().or((operation == NEG).then_some(0)) else { return Value::Unknown };
-    let result = if wide { of_64(operation, insn.offset, left, right) } else { of_32(operation, insn.offset, left, right) };
+    let result = if wide {
+        of_64(operation, insn.offset, left, right)
+    } else {
+        of_32(operation, insn.offset, left, right)
+    };
     result.map_or(Value::Unknown, Value::Number)
 }
 
