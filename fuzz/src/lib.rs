@@ -12,8 +12,10 @@ pub mod import;
 mod kernels;
 mod memory;
 pub mod names;
+pub mod object;
 pub mod package;
 mod patch;
+pub mod scan;
 pub mod store;
 mod walk;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
+use depsurf::check::Consequence;
 use depsurf::group::Title;
 use depsurf::kernel::KernelId;
 use depsurf_render::Kind;
@@ -96,6 +97,9 @@ pub enum Verb {
     Add(Add),
     List(List),
     Show(Show),
+    Check(Check),
+    Deps(Deps),
+    Explain(Explain),
     Diff(Diff),
     Log(Log),
     Search(Search),
@@ -105,6 +109,67 @@ pub enum Verb {
     Schema(Schema),
     Completions(Completions),
     Man(Man),
+}
+
+/// Tell whether eBPF programs load, attach and read the right bytes on each kernel, and why not.
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
+Examples:
+  depsurf check /usr/sbin/biosnoop               a program as it is shipped: the objects in it are found
+  depsurf check build/*.bpf.o --kernel 'debian'  objects, on some kernels
+  depsurf check x.bpf.o --fail-on load-fails     exit status 1 only where something does not load",
+    after_help = "\
+Exit status:
+  0  nothing as bad as --fail-on
+  1  something is
+  2  could not do it, or not all of it"
+)]
+pub struct Check {
+    /// eBPF objects, or files that have some inside: programs, libraries, archives.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
+    #[arg(long, alias = "kernels", value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// What counts as found: this consequence or a worse one
+    #[arg(long, value_name = "LEVEL", default_value = "reads-wrong",
+          value_parser = PossibleValuesParser::new(Consequence::ALL.map(Consequence::name))
+              .map(|text| text.parse::<Consequence>().expect("a possible value")))]
+    pub fail_on: Consequence,
+    /// How to write the result
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
+/// List what eBPF objects depend on: hooks, fields, types, helpers, maps, and what they take by name.
+#[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf deps /usr/sbin/biosnoop      the objects in a program as it is shipped
+  depsurf deps -v x.bpf.o              with the lines of source that use a field")]
+pub struct Deps {
+    /// eBPF objects, or files that have some inside: programs, libraries, archives.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How to write the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: DepsFormat,
+}
+
+/// How dependencies are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DepsFormat {
+    Table,
+    Json,
+}
+
+/// Tell what a rule of `check` means; without one, list all.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Id of a rule
+    #[arg(value_name = "RULE")]
+    pub rule: Option<String>,
 }
 
 /// Read kernels and keep their surfaces; prints their names.

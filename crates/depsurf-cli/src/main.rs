@@ -2,10 +2,13 @@
 
 mod add;
 mod args;
+mod check;
 mod completions;
 mod dataset;
+mod deps;
 mod diff;
 mod exit;
+mod explain;
 mod export;
 mod groups;
 mod import;
@@ -13,6 +16,7 @@ mod jobs;
 mod list;
 mod log;
 mod man;
+mod objects;
 mod output;
 mod pages;
 mod progress;
@@ -55,6 +59,9 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Add(verb) => add::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
+        Verb::Check(verb) => check::run(verb, global, terminal, output),
+        Verb::Deps(verb) => deps::run(verb, global, terminal, output),
+        Verb::Explain(verb) => explain::run(verb, output),
         Verb::Diff(verb) => diff::run(verb, global, terminal, output),
         Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Search(verb) => search::run(verb, global, terminal, output),

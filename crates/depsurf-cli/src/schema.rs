@@ -1,6 +1,6 @@
 //! `depsurf schema [WHAT]`.
 
-use depsurf_render::{diff, json, search, timeline};
+use depsurf_render::{check, deps, diff, json, search, timeline};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -14,9 +14,11 @@ use crate::output::Output;
 type Describe = fn(&mut SchemaGenerator) -> Schema;
 
 /// The verbs that print JSON, and what describes it. A verb that learns to print JSON gets a line here.
-pub const WHAT: [(&str, Describe); 5] = [
+pub const WHAT: [(&str, Describe); 7] = [
     ("list", list::schema),
     ("show", json::schema),
+    ("check", check::schema),
+    ("deps", deps::schema),
     ("diff", diff::schema),
     ("log", timeline::schema),
     ("search", search::schema),

@@ -5,7 +5,9 @@
 //! Pure functions: nothing is read, printed or asked from the environment.
 
 mod change;
+pub mod check;
 pub mod config;
+pub mod deps;
 pub mod diff;
 pub mod differences;
 pub mod field;

@@ -4,7 +4,9 @@
 //! Data flows one way: bytes -> [`source`] -> image, DWARF and BTF views -> a surface.
 //! The library never prints, never exits and never reads the environment.
 
+pub mod bpf;
 pub mod btf;
+pub mod check;
 pub mod diff;
 pub mod dwarf;
 pub mod error;

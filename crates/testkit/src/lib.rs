@@ -10,6 +10,7 @@
 //! trusts can be overridden one by one. Nothing here reads a file or depends on the readers that it
 //! serves. A description that contradicts itself (an unknown label, say) panics: it is a bug in the test.
 
+pub mod bpf;
 pub mod btf;
 mod bytes;
 pub mod c;

@@ -46,6 +46,10 @@ pub enum Target {
     Import,
     /// The index of names
     Names,
+    /// eBPF objects
+    Object,
+    /// Files with eBPF objects in them
+    Scan,
 }
 
 impl Target {
@@ -57,7 +61,7 @@ impl Target {
     fn longest(self) -> usize {
         match self {
             Self::Image | Self::Package | Self::Store | Self::Import | Self::Names => 64 << 10,
-            Self::Dwarf | Self::Btf => 4 << 10,
+            Self::Dwarf | Self::Btf | Self::Object | Self::Scan => 4 << 10,
         }
     }
 }

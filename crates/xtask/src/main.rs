@@ -6,6 +6,7 @@ mod cargo;
 mod ci;
 mod dataset;
 mod duckdb;
+mod example;
 mod fuzz;
 mod house;
 mod kernels;
@@ -41,6 +42,8 @@ enum Verb {
     },
     /// Fetch the kernel packages that the other chores read, and print where they are
     Packages,
+    /// Build the eBPF program in `example` with clang
+    Example,
     /// Build the starter dataset from Debian's packages
     Starter,
     /// Make a dataset of eight Debian kernels: four versions, three architectures, three flavours
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Weigh { command } => bench::weigh(&command),
         Verb::Packages => packages::run(),
+        Verb::Example => example::run(),
         Verb::Starter => starter::run(),
         Verb::Dataset(args) => dataset::run(&args),
         Verb::Renames(args) => renames::run(&args),

@@ -9,6 +9,14 @@ use crate::surface::TypeKind;
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::{Child, TypeTable};
 
+/// The string section of a blob, NUL-terminated strings by offset: `.BTF.ext` refers to it as well.
+///
+/// # Errors
+/// When the outline of the blob is damaged; see [`read`].
+pub fn string_section(bytes: &[u8]) -> Result<&[u8]> {
+    Ok(Blob::parse(bytes)?.strings)
+}
+
 /// What split BTF builds on: the BTF of the kernel itself, whose ids and string offsets come first.
 #[derive(Debug, Clone, Copy)]
 pub struct Base<'a> {

@@ -7,6 +7,7 @@ use zerocopy::little_endian::U32;
 pub use self::table::{Child, TypeTable};
 use super::record::{self, NONE};
 use super::strings::{StrId, compare_at, text_at};
+use crate::bpf::core::essential_name;
 
 /// Id of a type in a surface; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +166,24 @@ impl<'a> Types<'a> {
             .iter()
             .filter_map(move |id| self.get(TypeId(id.get())))
             .take_while(move |found| found.name() == name)
+    }
+
+    /// All types of a name and those that are flavours of it (`task_struct___old`), sorted by name, kind and id. For
+    /// libbpf, the flavour of a name does not count.
+    pub fn with_essential_name<'n>(self, name: &'n str) -> impl Iterator<Item = Type<'a>> + use<'a, 'n> {
+        let from = move |prefix: &str, wanted: fn(&str, &str) -> bool| {
+            let name_of =
+                |id: &U32| self.records.get(id.get() as usize).map_or(0, |record| record.name.get());
+            let before = |id: &U32| compare_at(self.strings, name_of(id), prefix).is_lt();
+            let start = self.by_name.partition_point(before);
+            let found = self.by_name[start..].iter().filter_map(move |id| self.get(TypeId(id.get())));
+            found.take_while(move |found| wanted(found.name(), name))
+        };
+        let flavours = from(&format!("{name}___"), |found, name| {
+            found.strip_prefix(name).is_some_and(|rest| rest.starts_with("___"))
+        });
+        let flavours = flavours.filter(move |found| essential_name(found.name()).0 == name);
+        from(name, |found, name| found == name).chain(flavours)
     }
 
     /// All types of a kind and name, the first defined one first.

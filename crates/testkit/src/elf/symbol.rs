@@ -13,7 +13,7 @@ pub(super) enum Place {
 /// otherwise.
 #[derive(Clone, Debug)]
 pub struct Symbol {
-    pub(super) name: String,
+    pub(crate) name: String,
     pub(super) value: u64,
     pub(super) size: u64,
     pub(super) kind: u8,

@@ -1,0 +1,37 @@
+//! The report as JSON.
+
+use depsurf::check::{Consequence, Report};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+
+use super::Checked;
+
+/// Number of the schema.
+pub const SCHEMA: u32 = 1;
+
+/// What `depsurf check --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Check")]
+pub struct CheckJson<'r> {
+    /// Number of the format; changed whenever a field changes its meaning or goes.
+    schema: u32,
+    /// The worst that happens anywhere.
+    consequence: Consequence,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+/// The JSON Schema of a report.
+#[must_use]
+pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<CheckJson<'_>>()
+}
+
+/// The report as JSON, with everything that was found.
+#[must_use]
+pub fn json(checked: &Checked<'_>) -> String {
+    let whole = checked.report.objects.iter().flat_map(|object| &object.whole);
+    let consequence = whole.map(|whole| whole.consequence).max().unwrap_or(Consequence::Fine);
+    let told = CheckJson { schema: SCHEMA, consequence, report: checked.report };
+    serde_json::to_string_pretty(&told).expect("plain data serialises") + "\n"
+}

@@ -1,0 +1,328 @@
+//! What programs read of their context: arguments by number or register, fields of records by offset.
+
+use std::collections::BTreeSet;
+
+use super::flow::ContextAccess;
+use super::object::PreparedProgram;
+use super::report::{Errno, Finding};
+use super::rules::{Consequence, Rule};
+use crate::bpf::{Hook, Object, TraceAt};
+use crate::kernel::Arch;
+use crate::surface::field::fields;
+use crate::surface::types::{Type, TypeKind, Types};
+use crate::surface::{Surface, c};
+
+/// The registers that hold the first arguments of a function, by their names in `struct pt_regs`, in order.
+fn argument_registers(arch: Arch) -> &'static [&'static str] {
+    match arch {
+        Arch::Amd64 => &["di", "si", "dx", "cx", "r8", "r9"],
+        Arch::I386 => &["ax", "dx", "cx"],
+        Arch::Arm64 => {
+            &["regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]"]
+        }
+        Arch::Armhf => &["uregs[0]", "uregs[1]", "uregs[2]", "uregs[3]"],
+        Arch::S390x => &["gprs[2]", "gprs[3]", "gprs[4]", "gprs[5]", "gprs[6]"],
+        Arch::Riscv64 => &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
+        Arch::Ppc64el => &["gpr[3]", "gpr[4]", "gpr[5]", "gpr[6]", "gpr[7]", "gpr[8]", "gpr[9]", "gpr[10]"],
+        Arch::Mips64el | Arch::Loong64 => {
+            &["regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]"]
+        }
+    }
+}
+
+/// The architecture that an object was compiled for, by the `struct pt_regs` among its own types; `None` where it has
+/// none, so that it may be for any.
+pub(super) fn compiled_for(types: Types<'_>) -> Option<Arch> {
+    let has = |name: &str, member: &str| {
+        let found = types.iter().find(|it| it.kind() == TypeKind::Struct && it.name() == name);
+        found.is_some_and(|found| fields(found).iter().any(|field| field.name == member))
+    };
+    let table = [
+        ("pt_regs", "r15", Arch::Amd64),
+        ("user_pt_regs", "pstate", Arch::Arm64),
+        ("pt_regs", "uregs", Arch::Armhf),
+        ("pt_regs", "orig_gpr2", Arch::S390x),
+        ("pt_regs", "orig_a0", Arch::Riscv64),
+        ("pt_regs", "orig_gpr3", Arch::Ppc64el),
+        ("pt_regs", "csr_era", Arch::Loong64),
+        ("pt_regs", "cp0_status", Arch::Mips64el),
+        ("pt_regs", "orig_ax", Arch::I386),
+    ];
+    table.into_iter().find(|(name, member, _)| has(name, member)).map(|(.., arch)| arch)
+}
+
+/// The register at an offset of `struct pt_regs`, as a number of the argument that it holds.
+fn argument_at(surface: &Surface, offset: i32) -> Option<usize> {
+    let registers = argument_registers(surface.kernel().arch);
+    let offset = u64::try_from(offset).ok()?;
+    let regs = surface.types().find(TypeKind::Struct, "pt_regs")?;
+    let fields = fields(regs);
+    // On arm64 the registers are in a struct of their own at the start.
+    let place = |register: &str| -> Option<u64> {
+        let (name, index) = match register.split_once('[') {
+            Some((name, index)) => (name, index.trim_end_matches(']').parse::<u64>().ok()?),
+            None => (register, 0),
+        };
+        let find = |fields: &[crate::surface::field::Field<'_>]| {
+            let found = fields.iter().find(|field| field.name == name)?;
+            Some(found.bit_offset? / 8 + index * u64::from(surface.meta().address_size))
+        };
+        find(&fields).or_else(|| {
+            let user = surface.types().find(TypeKind::Struct, "user_pt_regs")?;
+            find(&crate::surface::field::fields(user))
+        })
+    };
+    registers.iter().position(|register| place(register) == Some(offset))
+}
+
+/// What is wrong with what a program reads of its context. `reference` is a kernel on which it is right.
+pub(super) fn findings(
+    surface: &Surface,
+    reference: Option<&Surface>,
+    object: &Object<'_>,
+    program: &PreparedProgram<'_>,
+    accesses: &[ContextAccess],
+) -> Vec<Finding> {
+    let mut found = match program.program.sec.hook {
+        Hook::TpBtf { name: Some(name) } => raw_arguments(surface, reference, name, accesses, true),
+        Hook::RawTracepoint { name: Some(name), .. } => {
+            raw_arguments(surface, reference, name, accesses, false)
+        }
+        Hook::Trace { at, function: Some(function), .. } => {
+            let after = at != TraceAt::Fentry;
+            traced(surface, reference, function, accesses, after)
+        }
+        Hook::Kprobe { function: Some(function), ret: false, offset: 0, multi: false, .. } => {
+            registers(surface, reference, object, function, accesses)
+        }
+        Hook::Tracepoint { target: Some(target) } => {
+            record(surface, reference, target.category, target.name, accesses)
+        }
+        _ => Vec::new(),
+    };
+    for (slot, finding) in &mut found {
+        finding.place = program.place(object, *slot);
+    }
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+type Found = Vec<(usize, Finding)>;
+
+/// The numbers of the arguments of eight bytes that are read, each with the first slot that does.
+fn numbers(accesses: &[ContextAccess]) -> Vec<(usize, usize)> {
+    let mut seen = BTreeSet::new();
+    let number = |access: &ContextAccess| usize::try_from(access.offset).ok().map(|offset| offset / 8);
+    let numbers = accesses.iter().filter_map(|access| Some((number(access)?, access.slot)));
+    numbers.filter(|(number, _)| seen.insert(*number)).collect()
+}
+
+/// The C of a type alone.
+fn text(types: Types<'_>, id: crate::surface::TypeId) -> String {
+    types.get(id).map_or_else(|| "?".into(), |ty| c::declaration(ty, ""))
+}
+
+/// The types of a raw tracepoint's arguments; `None` where they are not known.
+fn raw_types(surface: &Surface, name: &str) -> Option<Vec<String>> {
+    let typedef = surface.tracepoints_named(name).find_map(|it| it.btf_trace())?;
+    let pointer = typedef.stripped(true);
+    let proto = if pointer.kind() == TypeKind::Ptr { pointer.target()? } else { pointer };
+    // The first is the probe's own data.
+    (proto.kind() == TypeKind::FuncProto)
+        .then(|| proto.params().skip(1).map(|param| text(proto.types(), param.type_id)).collect())
+}
+
+fn raw_arguments(
+    surface: &Surface,
+    reference: Option<&Surface>,
+    name: &str,
+    accesses: &[ContextAccess],
+    checked_on_load: bool,
+) -> Found {
+    let Some(types) = raw_types(surface, name) else { return Vec::new() };
+    let before = reference.and_then(|reference| raw_types(reference, name));
+    let mut found = Vec::new();
+    for (number, slot) in numbers(accesses) {
+        let Some(here) = types.get(number) else {
+            let evidence = format!("argument {} of {}", number + 1, types.len());
+            let finding = Finding::new(Rule::ArgumentAbsent, name, evidence);
+            found.push((
+                slot,
+                if checked_on_load {
+                    let message = format!("func '{name}' doesn't have {}-th argument", number + 1);
+                    finding.fails(Errno::Eacces, message)
+                } else {
+                    finding.so(Consequence::AttachFails).fails(
+                        Errno::Eacces,
+                        format!("failed to open raw tracepoint '{name}': Permission denied"),
+                    )
+                },
+            ));
+            continue;
+        };
+        if let Some(there) = before.as_ref().and_then(|before| before.get(number)).filter(|it| *it != here) {
+            let evidence = format!("argument {}: `{here}`, on {} `{there}`", number + 1, label(reference));
+            found.push((slot, Finding::new(Rule::ArgumentChanged, name, evidence)));
+        }
+    }
+    found
+}
+
+/// What the kernel that is compared with is called.
+fn label(reference: Option<&Surface>) -> String {
+    reference.map_or_else(String::new, |reference| reference.kernel().to_string())
+}
+
+/// Parameters as names and C, where every one takes one slot of a trampoline's context.
+fn parameters(proto: Type<'_>) -> Option<Vec<(String, String)>> {
+    let types = proto.types();
+    proto
+        .params()
+        .map(|param| {
+            let ty = types.get(param.type_id)?;
+            let by_value = matches!(ty.stripped(true).kind(), TypeKind::Struct | TypeKind::Union);
+            (!by_value).then(|| (param.name.to_owned(), c::declaration(ty, param.name)))
+        })
+        .collect()
+}
+
+fn prototype<'s>(surface: &'s Surface, function: &str) -> Option<Type<'s>> {
+    surface.function(function).and_then(|found| found.prototype())
+}
+
+/// Whether the parameter at a place is another one than on the kernel that is compared with.
+fn changed(
+    here: &[(String, String)],
+    there: Option<&[(String, String)]>,
+    number: usize,
+) -> Option<(String, String)> {
+    let (here, there) = (here.get(number)?, there?.get(number)?);
+    // A name alone changes nothing.
+    let ty = |it: &(String, String)| it.1.trim_end_matches(it.0.as_str()).to_owned();
+    (ty(here) != ty(there)).then(|| (here.1.clone(), there.1.clone()))
+}
+
+fn traced(
+    surface: &Surface,
+    reference: Option<&Surface>,
+    function: &str,
+    accesses: &[ContextAccess],
+    after: bool,
+) -> Found {
+    let Some(here) = prototype(surface, function).and_then(parameters) else { return Vec::new() };
+    let there = reference.and_then(|reference| prototype(reference, function)).and_then(parameters);
+    let mut found = Vec::new();
+    for (number, slot) in numbers(accesses) {
+        if number > here.len() || number == here.len() && !after {
+            let evidence = format!("argument {} of {}", number + 1, here.len());
+            let message = format!("func '{function}' doesn't have {}-th argument", number + 1);
+            found.push((
+                slot,
+                Finding::new(Rule::ArgumentAbsent, function, evidence).fails(Errno::Eacces, message),
+            ));
+        } else if let Some((new, old)) = changed(&here, there.as_deref(), number) {
+            let evidence = format!("argument {}: `{new}`, on {} `{old}`", number + 1, label(reference));
+            found.push((slot, Finding::new(Rule::ArgumentChanged, function, evidence)));
+        }
+    }
+    found
+}
+
+fn registers(
+    surface: &Surface,
+    reference: Option<&Surface>,
+    object: &Object<'_>,
+    function: &str,
+    accesses: &[ContextAccess],
+) -> Found {
+    let arch = surface.kernel().arch;
+    if let Some(other) = object.types().and_then(compiled_for).filter(|other| *other != arch)
+        && let Some(access) = accesses.first()
+    {
+        let evidence = format!("it reads registers of {other}");
+        return vec![(
+            access.slot,
+            Finding::new(Rule::WrongMachine, function, evidence).so(Consequence::ReadsWrong),
+        )];
+    }
+    let Some(proto) = prototype(surface, function) else { return Vec::new() };
+    let Some(here) = parameters(proto) else { return Vec::new() };
+    let there = reference.and_then(|reference| prototype(reference, function)).and_then(parameters);
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for access in accesses.iter().filter(|access| !access.is_store) {
+        let Some(number) = argument_at(surface, access.offset).filter(|number| seen.insert(*number)) else {
+            continue;
+        };
+        let register = argument_registers(arch)[number];
+        if number >= here.len() {
+            let evidence = format!("argument {} (`{register}`) of {}", number + 1, here.len());
+            found.push((access.slot, Finding::new(Rule::ArgumentGone, function, evidence)));
+        } else if let Some((new, old)) = changed(&here, there.as_deref(), number) {
+            let evidence =
+                format!("argument {} (`{register}`): `{new}`, on {} `{old}`", number + 1, label(reference));
+            found.push((access.slot, Finding::new(Rule::ArgumentChanged, function, evidence)));
+        }
+    }
+    found
+}
+
+/// A field of an event's record: its name, where it begins and ends, in bytes.
+type RecordField = (String, u64, u64);
+
+/// The fields of an event's record, as its `format` file lists them; `None` where they are not known.
+fn record_fields(surface: &Surface, category: &str, name: &str) -> Option<Vec<RecordField>> {
+    if category == crate::surface::syscall::EVENT_SYSTEM
+        && let Some(event) = surface.syscall_event(name)
+    {
+        let fields = event.fields()?;
+        return Some(fields.iter().map(|it| (it.name.to_owned(), it.offset, it.offset + it.size)).collect());
+    }
+    let event = surface.tracepoints_named(name).find(|it| it.has_event() && it.system() == Some(category))?;
+    let record = event.record()?;
+    let word = surface.meta().address_size;
+    let fields = fields(record).into_iter().filter(|field| field.name != "__data").map(|field| {
+        let start = field.bit_offset? / 8;
+        Some((field.name.into_owned(), start, start + field.ty.byte_size(word)?))
+    });
+    fields.collect()
+}
+
+fn record(
+    surface: &Surface,
+    reference: Option<&Surface>,
+    category: &str,
+    name: &str,
+    accesses: &[ContextAccess],
+) -> Found {
+    let subject = format!("{category}:{name}");
+    let Some(here) = record_fields(surface, category, name) else { return Vec::new() };
+    let end = here.iter().map(|field| field.2).max().unwrap_or(0);
+    let there = reference.and_then(|reference| record_fields(reference, category, name));
+    let at = |fields: &[RecordField], offset: u64, size: u8| {
+        let found = fields.iter().find(|field| field.1 <= offset && offset + u64::from(size) <= field.2);
+        found.map(|field| (field.0.clone(), offset - field.1))
+    };
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    for access in accesses {
+        let Ok(offset) = u64::try_from(access.offset) else { continue };
+        if offset + u64::from(access.size) > end {
+            let evidence = format!("bytes {offset} to {} of {end}", offset + u64::from(access.size));
+            let message = "failed to create BPF link for perf_event FD: Permission denied";
+            found.push((
+                access.slot,
+                Finding::new(Rule::RecordTooShort, &subject, evidence).fails(Errno::Eacces, message),
+            ));
+            break;
+        }
+        let Some(before) = there.as_ref().and_then(|there| at(there, offset, access.size)) else { continue };
+        let now = at(&here, offset, access.size);
+        if now.as_ref() != Some(&before) && seen.insert(offset) {
+            let words =
+                now.map_or_else(|| "parts of other fields".to_owned(), |(name, _)| format!("`{name}`"));
+            let evidence = format!("byte {offset} is {words}, on {} `{}`", label(reference), before.0);
+            found.push((access.slot, Finding::new(Rule::RecordMoved, &subject, evidence)));
+        }
+    }
+    found
+}

@@ -1,0 +1,463 @@
+//! Whether an eBPF object works on a kernel: what it depends on x surface -> findings.
+//!
+//! [`Prepared`] is what of an object does not depend on the kernel. [`check`] compares it with kernels, in the order in
+//! which libbpf and the kernel meet the same questions: externs and maps, CO-RE relocations ([`core`]), the code that
+//! is left ([`flow`]), hooks, arguments. What comes out is plain values ([`Report`]). [`Rule`] is the table of all that
+//! can be wrong. Not judged here: what the verifier says of code that is all right by itself, permissions, lockdown.
+
+mod argument;
+pub mod core;
+mod external;
+mod feature;
+pub mod flow;
+mod hook;
+mod object;
+mod report;
+mod rules;
+
+use std::collections::{BTreeSet, HashMap};
+
+use rayon::prelude::*;
+
+pub use self::object::Prepared;
+pub use self::report::{
+    Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole,
+};
+pub use self::rules::{Consequence, Entry, Rule};
+
+use self::core::{Access, Candidates, Outcome, Patch, Refusal};
+use self::external::Resolved;
+use self::feature::Features;
+use self::flow::{Code, Mark, Reached, Value};
+use self::object::{OPTIONS, PreparedProgram};
+use crate::bpf::core::RelocationKind;
+use crate::bpf::{Class, Insn, POISON};
+use crate::surface::{Fact, Surface};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'k> {
+    /// Also what every relocation gives.
+    pub relocations: bool,
+    /// A kernel on which the programs are right: arguments and records are compared with its own.
+    pub reference: Option<&'k Surface>,
+}
+
+/// Compares objects with kernels. The result does not depend on the number of threads.
+#[must_use]
+pub fn check(objects: &[Prepared<'_>], kernels: &[&Surface], options: Options<'_>) -> Report {
+    let facts: Vec<Kernel<'_>> = kernels.par_iter().map(|surface| Kernel::new(surface)).collect();
+    let objects = objects.par_iter().map(|object| {
+        let on: Vec<OnKernel> = facts.par_iter().map(|kernel| one(object, kernel, options)).collect();
+        let mut report = ObjectReport { name: object.name.clone(), whole: Vec::new(), programs: Vec::new() };
+        report.programs.extend(object.programs.iter().map(|program| ProgramReport {
+            name: program.program.name.to_owned(),
+            section: program.program.sec.written.to_owned(),
+            autoload: program.program.sec.autoload,
+            verdicts: Vec::new(),
+        }));
+        for on in on {
+            for (program, verdict) in report.programs.iter_mut().zip(on.verdicts) {
+                program.verdicts.push(verdict);
+            }
+            report.whole.push(on.whole);
+        }
+        report
+    });
+    let objects = objects.collect();
+    Report { kernels: kernels.iter().map(|surface| surface.kernel().clone()).collect(), objects }
+}
+
+/// What of a kernel does not depend on the object.
+struct Kernel<'k> {
+    surface: &'k Surface,
+    features: Features,
+}
+
+impl<'k> Kernel<'k> {
+    fn new(surface: &'k Surface) -> Self {
+        Self { surface, features: Features::new(surface) }
+    }
+}
+
+/// An object on one kernel.
+struct OnKernel {
+    whole: Whole,
+    verdicts: Vec<Verdict>,
+}
+
+fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> OnKernel {
+    let (surface, object) = (kernel.surface, prepared.object);
+    let mut findings = Vec::new();
+    if object.is_big_endian() != surface.meta().big_endian {
+        let order = |big| if big { "big-endian" } else { "little-endian" };
+        let evidence =
+            format!("{}, the kernel is {}", order(object.is_big_endian()), order(surface.meta().big_endian));
+        let finding = Finding::new(Rule::WrongMachine, "byte order", evidence);
+        findings
+            .push(finding.so(Consequence::ObjectFails).fails(Errno::Einval, "object endianness mismatch"));
+        let refused =
+            || Verdict { consequence: Consequence::ObjectFails, ..Verdict::new(Vec::new(), Vec::new()) };
+        let verdicts = prepared.programs.iter().map(|_| refused()).collect();
+        return OnKernel { whole: whole(prepared, findings, &[]), verdicts };
+    }
+    let (externals, missing) = external::resolve(surface, object);
+    findings.extend(missing);
+    findings.extend(feature::of_maps(surface, &kernel.features, object));
+
+    let relocated = Relocations::new(prepared, surface, &mut findings);
+    let verdicts: Vec<Verdict> = prepared
+        .programs
+        .iter()
+        .map(|program| of_program(prepared, program, kernel, &relocated, &externals, options))
+        .collect();
+    OnKernel { whole: whole(prepared, findings, &verdicts), verdicts }
+}
+
+/// The object as a whole: one program that is loaded by default and fails fails all.
+fn whole(prepared: &Prepared<'_>, findings: Vec<Finding>, verdicts: &[Verdict]) -> Whole {
+    let default =
+        || prepared.programs.iter().zip(verdicts).filter(|(program, _)| program.program.sec.autoload);
+    let fails = |verdict: &Verdict| verdict.consequence >= Consequence::AttachFails;
+    let failing = default().filter(|(_, verdict)| fails(verdict)).map(|(it, _)| it.program.name.to_owned());
+    let own = findings.iter().map(|finding| finding.consequence);
+    let worst = own.chain(default().map(|(_, verdict)| verdict.consequence)).max();
+    Whole { consequence: worst.unwrap_or(Consequence::Fine), failing: failing.collect(), findings }
+}
+
+/// What libbpf makes of an object's CO-RE relocations on a kernel.
+struct Relocations {
+    /// In the object's order.
+    outcomes: Vec<Option<Outcome>>,
+    /// Why none were carried out.
+    impossible: Option<Finding>,
+}
+
+impl Relocations {
+    /// Carries them out in the object's order, which matters.
+    fn new(prepared: &Prepared<'_>, surface: &Surface, findings: &mut Vec<Finding>) -> Self {
+        let count = prepared.paths.len();
+        let needs_kernel = prepared
+            .paths
+            .iter()
+            .any(|path| path.as_ref().is_ok_and(|path| path.kind() != RelocationKind::TypeIdLocal));
+        if needs_kernel && surface.meta().btf_types <= 1 {
+            let subject = "CO-RE relocations";
+            let finding = match surface.meta().unknown_because(Fact::Btf) {
+                Some(reason) if surface.meta().imported.is_some() => {
+                    Finding::new(Rule::EvidenceMissing, subject, reason)
+                }
+                _ => Finding::new(Rule::NoKernelBtf, subject, "the image has no `.BTF`")
+                    .fails(Errno::Esrch, "failed to find valid kernel BTF"),
+            };
+            findings.push(finding.clone());
+            return Self { outcomes: vec![None; count], impossible: Some(finding) };
+        }
+        let meta = surface.meta();
+        let mut candidates =
+            Candidates::new(surface.types(), meta.btf_types, meta.address_size, meta.big_endian);
+        let outcomes =
+            prepared.paths.iter().map(|path| path.as_ref().ok().map(|path| candidates.relocate(path)));
+        Self { outcomes: outcomes.collect(), impossible: None }
+    }
+}
+
+/// A program on a kernel.
+fn of_program(
+    prepared: &Prepared<'_>,
+    program: &PreparedProgram<'_>,
+    kernel: &Kernel<'_>,
+    relocated: &Relocations,
+    externals: &[Resolved],
+    options: Options<'_>,
+) -> Verdict {
+    let surface = kernel.surface;
+    let mut findings = feature::of_program(surface, &kernel.features, program.program);
+    let hook = hook::findings(surface, &program.program.sec);
+    if findings.is_empty() || hook.is_empty() {
+        findings.extend(hook);
+    }
+    if program.relocations.is_empty() {
+    } else if let Some(finding) = &relocated.impossible {
+        findings.push(finding.clone());
+    }
+    let suspects = Suspects::new(prepared, program, kernel, relocated, externals);
+    let unpatched = argument_findings(surface, options, prepared, program, &program.context);
+    let wants_flow = !suspects.list.is_empty() || !unpatched.is_empty() || options.relocations;
+    let reached = wants_flow.then(|| suspects.follow(prepared, program, externals, surface, &[]));
+    let is_reached = |slot: usize| reached.as_ref().is_none_or(|it| it.slots.get(slot) == Some(&true));
+
+    // Whether it depends on a constant that loaders set is only asked where it may matter.
+    let mut open: Option<Vec<(String, Reached)>> = None;
+    for (slot, finding) in &suspects.list {
+        if is_reached(*slot) {
+            findings.push(finding.clone());
+            continue;
+        }
+        let ways = open.get_or_insert_with(|| {
+            variables(prepared, program)
+                .into_iter()
+                .map(|(name, place)| (name, suspects.follow(prepared, program, externals, surface, &[place])))
+                .collect()
+        });
+        let names: Vec<String> = ways
+            .iter()
+            .filter(|(_, it)| it.slots.get(*slot) == Some(&true))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !names.is_empty() {
+            findings.push(Finding { depends_on: names, ..finding.clone() });
+        }
+    }
+    if let Some(reached) = &reached {
+        findings.extend(argument_findings(surface, options, prepared, program, &reached.context));
+    } else {
+        findings.extend(unpatched);
+    }
+    let mut seen = BTreeSet::new();
+    findings.retain(|it| seen.insert((it.rule, it.subject.clone(), it.depends_on.clone())));
+    findings.sort_by(|a, b| (b.consequence, &a.subject).cmp(&(a.consequence, &b.subject)));
+    let relocations = if options.relocations {
+        relocation_list(prepared, program, relocated, &is_reached)
+    } else {
+        Vec::new()
+    };
+    Verdict::new(findings, relocations)
+}
+
+fn argument_findings(
+    surface: &Surface,
+    options: Options<'_>,
+    prepared: &Prepared<'_>,
+    program: &PreparedProgram<'_>,
+    accesses: &[flow::ContextAccess],
+) -> Vec<Finding> {
+    argument::findings(surface, options.reference, prepared.object, program, accesses)
+}
+
+fn relocation_list(
+    prepared: &Prepared<'_>,
+    program: &PreparedProgram<'_>,
+    relocated: &Relocations,
+    is_reached: &dyn Fn(usize) -> bool,
+) -> Vec<Relocated> {
+    let list = program.relocations.iter().filter_map(|&(slot, number)| {
+        let path = prepared.paths.get(number)?.as_ref().ok()?;
+        let value = match relocated.outcomes.get(number)? {
+            Some(Outcome::Patched { patch, .. }) => Some(patch.value),
+            _ => None,
+        };
+        Some(Relocated {
+            instruction: slot,
+            kind: path.kind().name(),
+            path: path.to_string(),
+            value,
+            reached: is_reached(slot),
+            place: program.place(prepared.object, slot),
+        })
+    });
+    list.collect()
+}
+
+/// Constants of the object that a program refers to, which loaders may set: names, and where each is.
+fn variables(prepared: &Prepared<'_>, program: &PreparedProgram<'_>) -> Vec<(String, (u32, u64, u64))> {
+    let object = prepared.object;
+    let mut found = BTreeSet::new();
+    let all = object.variables();
+    for mark in program.marks.values() {
+        let Mark::Gives(Value::Data { section: map, offset }) = *mark else { continue };
+        let Some(map_is) = object.maps().get(map as usize) else { continue };
+        let is_here = |variable: &&crate::bpf::Variable<'_>| {
+            let end = variable.offset + variable.size.unwrap_or(0);
+            Some(variable.section) == map_is.section && (variable.offset..end).contains(&u64::from(offset))
+        };
+        if let Some(variable) = all.iter().find(is_here) {
+            let end = variable.offset + variable.size.unwrap_or(0);
+            found.insert((variable.name.to_owned(), (map, variable.offset, end)));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// A program's code on a kernel, and the instructions that the verifier refuses.
+struct Suspects {
+    insns: Vec<Insn>,
+    marks: HashMap<usize, Mark>,
+    /// Slot, and what it would mean to get there.
+    list: Vec<(usize, Finding)>,
+}
+
+impl Suspects {
+    fn new(
+        prepared: &Prepared<'_>,
+        program: &PreparedProgram<'_>,
+        kernel: &Kernel<'_>,
+        relocated: &Relocations,
+        externals: &[Resolved],
+    ) -> Self {
+        let mut insns = program.linked.insns.clone();
+        let mut marks = program.marks.clone();
+        let mut list = Vec::new();
+        for &(slot, number) in &program.relocations {
+            let Some(Ok(path)) = prepared.paths.get(number) else { continue };
+            let place = || program.place(prepared.object, slot);
+            match relocated.outcomes.get(number) {
+                Some(Some(Outcome::Patched { patch, .. })) => {
+                    if let Err(finding) = patched(&mut insns, slot, *patch, &path.to_string()) {
+                        if finding.rule == Rule::FieldSizeChanged {
+                            marks.insert(slot, Mark::Poison);
+                        }
+                        list.push((slot, finding.at(place())));
+                    }
+                }
+                Some(Some(Outcome::Poisoned)) => {
+                    marks.insert(slot, Mark::Poison);
+                    list.push((slot, absent(kernel.surface, path).at(place())));
+                }
+                Some(Some(Outcome::Ambiguous { candidates })) => {
+                    marks.insert(slot, Mark::Anything);
+                    let evidence =
+                        format!("types {} and {} of the kernel's BTF", candidates[0].0, candidates[1].0);
+                    let finding = Finding::new(Rule::RelocationAmbiguous, path.to_string(), evidence);
+                    list.push((
+                        slot,
+                        finding.fails(Errno::Einval, "relocation decision ambiguity").at(place()),
+                    ));
+                }
+                Some(Some(Outcome::Refused(refusal))) => {
+                    marks.insert(slot, Mark::Anything);
+                    list.push((slot, refused(&path.to_string(), *refusal).at(place())));
+                }
+                _ => {
+                    marks.insert(slot, Mark::Anything);
+                }
+            }
+        }
+        for &(slot, number) in &program.externals {
+            let is_load = insns[slot].is_ld_imm64();
+            match externals.get(number) {
+                Some(Resolved::There) if is_load => {
+                    marks.insert(slot, Mark::Gives(Value::Address));
+                }
+                Some(Resolved::Absent)
+                    if is_load && !matches!(marks.get(&slot), Some(Mark::Gives(Value::Data { .. }))) =>
+                {
+                    marks.insert(slot, Mark::Gives(Value::Number(0)));
+                }
+                Some(Resolved::Absent) if insns[slot].is_call() => {
+                    marks.insert(slot, Mark::Poison);
+                    let name = prepared.object.externals().get(number).map_or("", |it| it.name);
+                    let message = format!("kfunc '{name}' is referenced but wasn't resolved");
+                    let finding =
+                        Finding::new(Rule::UnresolvedCall, name, "no FUNC of that name in the kernel's BTF");
+                    list.push((
+                        slot,
+                        finding.fails(Errno::Einval, message).at(program.place(prepared.object, slot)),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for &(slot, helper) in &program.helpers {
+            let has = |helper| kernel.features.has_helper(helper);
+            let replaced = feature::replacement(helper).is_some_and(|other| has(other) == Some(true));
+            let place = || program.place(prepared.object, slot);
+            match has(helper) {
+                Some(false) if !replaced => {
+                    marks.insert(slot, Mark::Poison);
+                    list.push((slot, feature::no_helper(helper).at(place())));
+                }
+                None => {
+                    list.push((slot, feature::unknown_helper(kernel.surface, helper)));
+                }
+                _ => {}
+            }
+        }
+        Self { insns, marks, list }
+    }
+
+    /// Follows the code. `open` are places in the object's constants that may hold anything.
+    fn follow(
+        &self,
+        prepared: &Prepared<'_>,
+        program: &PreparedProgram<'_>,
+        externals: &[Resolved],
+        surface: &Surface,
+        open: &[(u32, u64, u64)],
+    ) -> Reached {
+        debug_assert_eq!(self.insns.len(), program.linked.insns.len());
+        let code = Code { insns: &self.insns, marks: &self.marks, big_endian: surface.meta().big_endian };
+        flow::follow(&code, &|section, offset, size| {
+            if section & OPTIONS != 0 {
+                return match externals.get((section & !OPTIONS) as usize) {
+                    Some(Resolved::Value(value)) if offset == 0 => {
+                        Some(value & (u64::MAX >> (64 - 8 * u32::from(size))))
+                    }
+                    Some(Resolved::Absent) => Some(0),
+                    _ => None,
+                };
+            }
+            let is_open = open.iter().any(|it| it.0 == section && (it.1..it.2).contains(&u64::from(offset)));
+            if is_open { None } else { prepared.constant(section, offset, size) }
+        })
+    }
+}
+
+/// Writes a relocated number into an instruction (`bpf_core_patch_insn`).
+fn patched(insns: &mut [Insn], slot: usize, patch: Patch, path: &str) -> Result<(), Box<Finding>> {
+    let (insn, value) = (insns[slot], patch.value);
+    if insn.is_ld_imm64() {
+        insns[slot].imm = value as i32;
+        if let Some(next) = insns.get_mut(slot + 1) {
+            next.imm = (value >> 32) as i32;
+        }
+        return Ok(());
+    }
+    match insn.class() {
+        Class::Ldx | Class::St | Class::Stx => {
+            if let Access::Unfit { object, kernel } = patch.access {
+                let evidence = format!("{kernel} bytes in the kernel, {object} in the object");
+                let finding = Finding::new(Rule::FieldSizeChanged, path, evidence);
+                return Err(finding.fails(Errno::Einval, format!("invalid func unknown#{POISON}")).into());
+            }
+            let Ok(offset) = i16::try_from(value) else {
+                let evidence = format!("offset {value}; instructions reach up to {}", i16::MAX);
+                let finding = Finding::new(Rule::RelocationRefused, path, evidence);
+                return Err(finding.fails(Errno::Erange, "insn value too big").into());
+            };
+            insns[slot].offset = offset;
+        }
+        _ => insns[slot].imm = value as i32,
+    }
+    Ok(())
+}
+
+/// A path that leads nowhere in the kernel.
+fn absent(surface: &Surface, path: &crate::bpf::core::Path<'_>) -> Finding {
+    let name = path.to_string();
+    let message = format!("invalid func unknown#{POISON}");
+    let root = path.resolved;
+    let limit = surface.meta().btf_types;
+    let wanted = path.name();
+    let has_type = surface
+        .types()
+        .with_essential_name(wanted)
+        .any(|it| it.kind() == path.root.kind() && it.id().0 < limit);
+    let (rule, evidence) = match (path.kind().is_enumerator(), has_type) {
+        (true, true) => (Rule::EnumeratorAbsent, format!("`enum {wanted}` has no such value")),
+        (false, true) => (Rule::FieldAbsent, format!("`{}` has no such member, or of another kind", wanted)),
+        (_, false) => (Rule::TypeAbsent, format!("no {} `{wanted}` in the kernel's BTF", root.kind().name())),
+    };
+    Finding::new(rule, name, evidence).fails(Errno::Einval, message)
+}
+
+fn refused(path: &str, refusal: Refusal) -> Finding {
+    let evidence = match refusal {
+        Refusal::Broken(broken) => format!("{broken:?}"),
+        Refusal::Nameless => "the type has no name".into(),
+        Refusal::TooWide => "no load takes the bitfield".into(),
+        Refusal::UnknownKind => "a kind of relocation that is not known".into(),
+    };
+    Finding::new(Rule::RelocationRefused, path, evidence)
+        .fails(Errno::Einval, "failed to perform CO-RE relocations: -22")
+}

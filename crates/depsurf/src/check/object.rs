@@ -1,0 +1,152 @@
+//! What of an object does not depend on the kernel, worked out once.
+
+use std::collections::HashMap;
+
+use super::flow::{self, Code, ContextAccess, Mark, Value};
+use super::report::Place;
+use crate::bpf::core::Path;
+use crate::bpf::{Call, DataKind, Definition, ExternalKind, Linked, Object, Program, Reference};
+use crate::error::Result;
+
+/// An object that is ready to be compared with kernels.
+#[derive(Debug)]
+pub struct Prepared<'o> {
+    /// What it is called in reports.
+    pub name: String,
+    pub(super) object: &'o Object<'o>,
+    /// For each CO-RE relocation what it is about; an error where it makes no sense even in the object.
+    pub(super) paths: Vec<Result<Path<'o>>>,
+    pub(super) programs: Vec<PreparedProgram<'o>>,
+}
+
+/// A program with the functions that it calls.
+#[derive(Debug)]
+pub(super) struct PreparedProgram<'o> {
+    pub program: &'o Program<'o>,
+    pub linked: Linked,
+    /// What is known of slots whatever the kernel.
+    pub marks: HashMap<usize, Mark>,
+    /// Slots with a CO-RE relocation, and its number.
+    pub relocations: Vec<(usize, usize)>,
+    /// Slots that refer to something of the kernel, and its number among the externs.
+    pub externals: Vec<(usize, usize)>,
+    /// Slots that call helpers, and the helper's number.
+    pub helpers: Vec<(usize, u32)>,
+    /// Accesses to the context, wherever the program may get; by slot.
+    pub context: Vec<ContextAccess>,
+    /// Whether there may be more that are not seen.
+    pub context_escapes: bool,
+}
+
+/// Sections of [`Value::Data`] from here on are options of the kernel, by their number among the externs.
+pub(super) const OPTIONS: u32 = 1 << 31;
+
+impl<'o> Prepared<'o> {
+    /// Works out what does not depend on the kernel.
+    ///
+    /// # Errors
+    /// When a program cannot be put together from the object.
+    pub fn new(name: impl Into<String>, object: &'o Object<'o>) -> Result<Self> {
+        let paths = object.relocations().iter().map(|relocation| object.path(relocation)).collect();
+        let programs = object.programs().map(|program| PreparedProgram::new(object, program));
+        Ok(Self { name: name.into(), object, paths, programs: programs.collect::<Result<_>>()? })
+    }
+
+    /// What the object's constants hold. Everything else may change before or while programs run.
+    pub(super) fn constant(&self, map: u32, offset: u32, size: u8) -> Option<u64> {
+        let map = self.object.maps().get(map as usize)?;
+        if map.definition != Definition::Data(DataKind::Rodata) {
+            return None;
+        }
+        let bytes = self.object.sections().get(map.section? as usize)?.bytes;
+        let start = offset as usize;
+        let bytes = bytes.get(start..start.checked_add(size.into())?)?;
+        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        Some(match self.object.is_big_endian() {
+            true => bytes.iter().fold(0, fold),
+            false => bytes.iter().rev().fold(0, fold),
+        })
+    }
+}
+
+impl<'o> PreparedProgram<'o> {
+    fn new(object: &'o Object<'o>, program: &'o Program<'o>) -> Result<Self> {
+        let linked = object.linked(program)?;
+        let mut prepared = Self {
+            program,
+            marks: HashMap::new(),
+            relocations: Vec::new(),
+            externals: Vec::new(),
+            helpers: Vec::new(),
+            context: Vec::new(),
+            context_escapes: false,
+            linked,
+        };
+        for (slot, mark) in prepared.linked.marks.iter().enumerate() {
+            if let Some(number) = mark.core {
+                prepared.relocations.push((slot, number as usize));
+            }
+            let insn = prepared.linked.insns[slot];
+            let known = match mark.reference {
+                Some(Reference::Data { map, offset }) => {
+                    u32::try_from(offset).ok().map(|offset| Mark::Gives(Value::Data { section: map, offset }))
+                }
+                Some(Reference::Map(_) | Reference::Unknown { .. }) => Some(Mark::Gives(Value::Address)),
+                Some(Reference::External(number)) => {
+                    prepared.externals.push((slot, number as usize));
+                    let is_option = object
+                        .externals()
+                        .get(number as usize)
+                        .is_some_and(|external| external.kind == ExternalKind::Kconfig);
+                    let section = OPTIONS | number;
+                    match (is_option, insn.is_ld_imm64()) {
+                        (true, _) => Some(Mark::Gives(Value::Data { section, offset: 0 })),
+                        (false, true) => Some(Mark::Gives(Value::Unknown)),
+                        (false, false) => Some(Mark::CallsKernel),
+                    }
+                }
+                Some(Reference::Part(part)) => prepared.linked.parts.get(part as usize).map(|part| {
+                    let entry = part.start as usize;
+                    let function = object.functions().get(part.function as usize);
+                    if insn.is_ld_imm64() {
+                        Mark::Callback(entry)
+                    } else {
+                        let global = function.is_some_and(|found| !found.is_static && !found.is_hidden);
+                        Mark::Calls { entry, global }
+                    }
+                }),
+                None => None,
+            };
+            if let Some(known) = known {
+                prepared.marks.insert(slot, known);
+            } else if let Some(Call::Helper(helper)) = insn.call() {
+                prepared.helpers.push((slot, helper.0));
+            }
+        }
+        // Relocated numbers may be anything here.
+        let mut marks = prepared.marks.clone();
+        for (slot, _) in &prepared.relocations {
+            if prepared.linked.insns[*slot].is_ld_imm64() {
+                marks.insert(*slot, Mark::Gives(Value::Unknown));
+            } else {
+                marks.insert(*slot, Mark::Anything);
+            }
+        }
+        let code = Code { insns: &prepared.linked.insns, marks: &marks, big_endian: object.is_big_endian() };
+        let reached = flow::follow(&code, &|_, _, _| None);
+        prepared.context = reached.context;
+        prepared.context_escapes = reached.context_escapes;
+        Ok(prepared)
+    }
+
+    /// The line of the program's source that a slot comes from.
+    pub fn place(&self, object: &Object<'_>, slot: usize) -> Option<Place> {
+        let line = object.line(self.linked.marks.get(slot)?.line?)?;
+        Some(Place {
+            file: line.file.to_owned(),
+            line: line.line,
+            column: line.column,
+            text: line.text.to_owned(),
+        })
+    }
+}
