@@ -11,6 +11,7 @@ mod external;
 mod feature;
 pub mod flow;
 mod hook;
+mod message;
 mod object;
 mod report;
 mod rules;
@@ -20,6 +21,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
+pub use self::message::{Message, messages};
 pub use self::object::Prepared;
 pub use self::report::{
     Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole,
