@@ -164,12 +164,24 @@ pub enum DepsFormat {
     Json,
 }
 
-/// Tell what a rule of `check` means; without one, list all.
+/// Tell what a rule of `check` means, or what a loader's message does; without one, list all rules.
 #[derive(Debug, Args)]
+#[command(before_help = "\
+Examples:
+  depsurf explain no-ftrace-site
+  depsurf explain \"failed to find kernel BTF type ID of 'vfs_x': -3\"
+  dmesg | depsurf explain -                             every line that says why something failed
+  depsurf explain - --object x.bpf.o --kernel 6.1 < log and which of its causes the object has there")]
 pub struct Explain {
-    /// Id of a rule
-    #[arg(value_name = "RULE")]
-    pub rule: Option<String>,
+    /// Id of a rule, or what a loader said; `-` reads it from standard input.
+    #[arg(value_name = "RULE|MESSAGE")]
+    pub text: Vec<String>,
+    /// The object that was loaded, or a file that has it inside; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub object: Vec<PathBuf>,
+    /// The kernel that it was loaded on, as in `6.1`; may be given several times.
+    #[arg(long, alias = "kernels", value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
 }
 
 /// Read kernels and keep their surfaces; prints their names.

@@ -35,6 +35,7 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
     let surfaces: Vec<&Surface> = opened.surfaces.iter().collect();
     let options = Options {
         relocations: told.verbose() || verb.format == Format::Json,
+        ways: true,
         reference: surfaces.get(opened.default).copied(),
     };
     let report = check(&prepared, &surfaces, options);

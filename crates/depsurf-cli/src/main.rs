@@ -61,7 +61,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Show(verb) => show::run(verb, global, terminal, output),
         Verb::Check(verb) => check::run(verb, global, terminal, output),
         Verb::Deps(verb) => deps::run(verb, global, terminal, output),
-        Verb::Explain(verb) => explain::run(verb, output),
+        Verb::Explain(verb) => explain::run(verb, global, terminal, output),
         Verb::Diff(verb) => diff::run(verb, global, terminal, output),
         Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Search(verb) => search::run(verb, global, terminal, output),

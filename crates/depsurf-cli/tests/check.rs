@@ -268,3 +268,27 @@ fn every_rule_is_explained() {
     let told = home.run(&["explain", "nothing"]).failed();
     assert!(told.contains("unknown rule `nothing`"), "{told}");
 }
+
+#[test]
+fn a_message_is_traced_to_its_cause() {
+    let home = Home::new();
+    let path = written(&home, &object(Endian::Little));
+    let kernel = ["--kernel", "6.1.176-50-cloud-amd64"];
+    let said = "failed to create kprobe 'blk_account_io_start+0x0' perf event: No such file or directory";
+    let alone = home.run(&["explain", said]).fine();
+    assert!(alone.contains("no-symbol `blk_account_io_start`") && alone.contains("fully-inlined"), "{alone}");
+    let object = ["--object", path.to_str().unwrap()];
+    let found = home.run(&[&["explain", said][..], &object, &kernel].concat()).fine();
+    assert!(
+        found.contains("fully-inlined `blk_account_io_start`") && !found.contains("no-symbol"),
+        "{found}"
+    );
+    assert!(found.contains("way out: hook what has it"), "{found}");
+    let core = "libbpf: prog 'unguarded': relo #0: failed to resolve CO-RE relocation <byte_off> [3] \
+                struct task_struct___old.state (0:0 @ offset 0)";
+    let found = home.run(&[&["explain", core][..], &object, &kernel].concat()).fine();
+    assert!(found.contains("field-absent `task_struct::state`"), "{found}");
+    assert!(found.contains("the member is called `__state` here"), "{found}");
+    let nothing = home.run(&["explain", "all is well"]).failed();
+    assert!(nothing.contains("no message that is known"), "{nothing}");
+}

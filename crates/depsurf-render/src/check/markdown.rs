@@ -1,6 +1,6 @@
 //! The report as Markdown.
 
-use super::{Checked, NOT_CHECKED, problems, word, words};
+use super::{Checked, NOT_CHECKED, problems, ways_out, word, words};
 use depsurf::check::Consequence;
 
 /// The report as Markdown: a table per object, then its problems.
@@ -40,6 +40,13 @@ pub fn markdown(checked: &Checked<'_>) -> String {
             }
             if let Some(place) = &finding.place {
                 out += &format!("- source: `{}:{}`: `{}`\n", place.file, place.line, place.text);
+            }
+            for (way, kernels) in ways_out(&problem) {
+                let kernels: Vec<&str> = kernels.iter().map(|it| checked.labels[*it].as_str()).collect();
+                out += &format!("- way out on {}: {}\n", kernels.join(", "), way.text);
+                if let Some(code) = &way.code {
+                    out += &format!("  ```c\n  {code}\n  ```\n");
+                }
             }
             if !finding.depends_on.is_empty() {
                 out += &format!("- only if `{}` is set to another value\n", finding.depends_on.join("`, `"));

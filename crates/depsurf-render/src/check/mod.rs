@@ -4,7 +4,7 @@ mod json;
 mod markdown;
 mod terminal;
 
-use depsurf::check::{Consequence, Finding, ObjectReport, Report};
+use depsurf::check::{Consequence, Finding, ObjectReport, Report, Way};
 
 pub use self::json::{json, schema};
 pub use self::markdown::markdown;
@@ -27,6 +27,25 @@ pub(crate) struct Problem<'r> {
     pub programs: Vec<&'r str>,
     /// Places of the kernels in the report.
     pub kernels: Vec<usize>,
+    /// The same finding on each kernel, whose ways out may differ.
+    on: Vec<(usize, &'r Finding)>,
+}
+
+/// The ways out of a problem, each with the kernels that it covers: those that cover most first.
+pub(crate) fn ways_out<'r>(problem: &Problem<'r>) -> Vec<(&'r Way, Vec<usize>)> {
+    let mut ways: Vec<(&Way, Vec<usize>)> = Vec::new();
+    for (kernel, finding) in &problem.on {
+        for way in &finding.ways {
+            match ways.iter_mut().find(|known| known.0 == way) {
+                Some(known) if !known.1.contains(kernel) => known.1.push(*kernel),
+                Some(_) => {}
+                None => ways.push((way, vec![*kernel])),
+            }
+        }
+    }
+    ways.iter_mut().for_each(|way| way.1.sort_unstable());
+    ways.sort_by_key(|(way, kernels)| (std::cmp::Reverse(kernels.len()), way.kind));
+    ways
 }
 
 /// The problems of an object, the worst first, each once: the same rule, subject and evidence is one.
@@ -56,13 +75,14 @@ fn add<'r>(problems: &mut Vec<Problem<'r>>, finding: &'r Finding, program: Optio
             && (&a.subject, &a.evidence, &a.depends_on) == (&b.subject, &b.evidence, &b.depends_on)
     };
     let place = problems.iter().position(is_same).unwrap_or_else(|| {
-        problems.push(Problem { finding, programs: Vec::new(), kernels: Vec::new() });
+        problems.push(Problem { finding, programs: Vec::new(), kernels: Vec::new(), on: Vec::new() });
         problems.len() - 1
     });
     let problem = &mut problems[place];
     if let Some(program) = program.filter(|program| !problem.programs.contains(program)) {
         problem.programs.push(program);
     }
+    problem.on.push((kernel, finding));
     if !problem.kernels.contains(&kernel) {
         problem.kernels.push(kernel);
     }

@@ -2,12 +2,14 @@
 
 use depsurf::check::{Consequence, ObjectReport};
 
-use super::{Checked, NOT_CHECKED, Problem, columns, problems, word, words};
+use super::{Checked, NOT_CHECKED, Problem, columns, problems, ways_out, word, words};
 use crate::look::{Look, Tone};
 use crate::rows::Shelf;
 
 /// Relocations of a program are listed with `-v` only.
 const INDENT: usize = 2;
+/// Ways out of one problem that are shown.
+const WAYS: usize = 4;
 
 /// The report as text.
 #[must_use]
@@ -106,6 +108,16 @@ fn show(page: &mut Shelf<'_>, problem: &Problem<'_>, all: &[usize]) {
     }
     if let Some(place) = &finding.place {
         page.line(INDENT, Tone::Dim, &format!("source    {}:{}: {}", place.file, place.line, place.text));
+    }
+    for (way, kernels) in ways_out(problem).iter().take(WAYS) {
+        let kernels = match page.kernels(kernels, &problem.kernels) {
+            Some(kernels) => format!("  [{kernels}]"),
+            None => String::new(),
+        };
+        page.line(INDENT, Tone::Good, &format!("way out   {}{kernels}", way.text));
+        if let Some(code) = &way.code {
+            page.line(INDENT + 10, Tone::Plain, code);
+        }
     }
     if !finding.depends_on.is_empty() {
         let names = finding.depends_on.join("`, `");

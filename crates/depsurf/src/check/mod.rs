@@ -11,25 +11,30 @@ mod external;
 mod feature;
 pub mod flow;
 mod hook;
+mod message;
 mod object;
 mod report;
 mod rules;
+mod way;
 
 use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
+pub use self::message::{Message, messages};
 pub use self::object::Prepared;
 pub use self::report::{
     Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole,
 };
 pub use self::rules::{Consequence, Entry, Rule};
+pub use self::way::{Way, WayKind};
 
 use self::core::{Access, Candidates, Outcome, Patch, Refusal};
 use self::external::Resolved;
 use self::feature::Features;
 use self::flow::{Code, Mark, Reached, Value};
 use self::object::{OPTIONS, PreparedProgram};
+use self::way::Inside;
 use crate::bpf::core::RelocationKind;
 use crate::bpf::{Class, Insn, POISON};
 use crate::surface::{Fact, Surface};
@@ -39,6 +44,8 @@ use crate::surface::{Fact, Surface};
 pub struct Options<'k> {
     /// Also what every relocation gives.
     pub relocations: bool,
+    /// Also ways out of what is found.
+    pub ways: bool,
     /// A kernel on which the programs are right: arguments and records are compared with its own.
     pub reference: Option<&'k Surface>,
 }
@@ -72,11 +79,12 @@ pub fn check(objects: &[Prepared<'_>], kernels: &[&Surface], options: Options<'_
 struct Kernel<'k> {
     surface: &'k Surface,
     features: Features,
+    inside: Inside,
 }
 
 impl<'k> Kernel<'k> {
     fn new(surface: &'k Surface) -> Self {
-        Self { surface, features: Features::new(surface) }
+        Self { surface, features: Features::new(surface), inside: Inside::default() }
     }
 }
 
@@ -216,6 +224,11 @@ fn of_program(
     }
     let mut seen = BTreeSet::new();
     findings.retain(|it| seen.insert((it.rule, it.subject.clone(), it.depends_on.clone())));
+    if options.ways {
+        for finding in &mut findings {
+            finding.ways = way::ways(surface, &kernel.inside, finding);
+        }
+    }
     findings.sort_by(|a, b| (b.consequence, &a.subject).cmp(&(a.consequence, &b.subject)));
     let relocations = if options.relocations {
         relocation_list(prepared, program, relocated, &is_reached)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::rules::{Consequence, Rule};
+use super::way::Way;
 use crate::kernel::KernelId;
 
 /// An error number of Linux, as loaders report it.
@@ -116,6 +117,9 @@ pub struct Finding {
     /// Read-only variables that loaders set, and on which it depends whether this matters. Empty where it always does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// Ways out on this kernel, the preferred ones first; empty where none was found or looked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
 }
 
 impl Finding {
@@ -131,6 +135,7 @@ impl Finding {
             message: None,
             place: None,
             depends_on: Vec::new(),
+            ways: Vec::new(),
         }
     }
 
