@@ -11,6 +11,7 @@ mod fuzz;
 mod house;
 mod kernels;
 mod lint;
+mod method;
 mod oracle;
 mod packages;
 mod renames;
@@ -42,6 +43,8 @@ enum Verb {
     },
     /// Fetch the kernel packages that the other chores read, and print where they are
     Packages,
+    /// The original's verdicts beside the kernel's own checks, into docs/method.md
+    Method,
     /// Build the eBPF program in `example` with clang
     Example,
     /// Build the starter dataset from Debian's packages
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Weigh { command } => bench::weigh(&command),
         Verb::Packages => packages::run(),
+        Verb::Method => method::run(),
         Verb::Example => example::run(),
         Verb::Starter => starter::run(),
         Verb::Dataset(args) => dataset::run(&args),
