@@ -14,6 +14,7 @@ mod oracle;
 mod packages;
 mod starter;
 mod test;
+mod truth;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Verb {
     Starter,
     /// Make a dataset of eight Debian kernels: four versions, three architectures, three flavours
     Dataset(dataset::Args),
+    /// Boot kernels and compare what attaches with what is predicted
+    Truth(truth::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Packages => packages::run(),
         Verb::Starter => starter::run(),
         Verb::Dataset(args) => dataset::run(&args),
+        Verb::Truth(args) => truth::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };
