@@ -167,15 +167,19 @@ fn boot(
     files: &[(String, Vec<u8>)],
 ) -> Result<String> {
     let (release, version) = packages::release(line)?;
-    let image = packages::package(line, &format!("linux-image-{release}"), &version)?;
-    let kernel = here.join("vmlinuz");
-    let bytes = machine::member(&image, &["./boot/vmlinuz-*", "./usr/lib/modules/*/vmlinuz"])?;
-    fs::write(&kernel, bytes).with_context(|| format!("cannot write `{}`", kernel.display()))?;
-    // Since 7.2 the configuration is in a package of its own.
+    let beside = |kind: &str| packages::package(line, &format!("linux-{kind}-{release}"), &version);
+    let image = beside("image")?;
+    // Since 7.2 kernel and configuration are in packages of their own.
+    let places = ["./boot/vmlinuz-*", "./usr/lib/modules/*/vmlinuz"];
+    let bytes =
+        machine::member(&image, &places).or_else(|_| machine::member(&beside("binary")?, &places))?;
     let config = match source::read_config(&image) {
         Ok(config) => config,
-        Err(_) => source::read_config(&packages::package(line, &format!("linux-base-{release}"), &version)?)?,
+        Err(_) => source::read_config(&beside("base")?)?,
     };
+    let kernel = here.join("vmlinuz");
+    fs::write(&kernel, bytes).with_context(|| format!("cannot write `{}`", kernel.display()))?;
+
     let program = machine.build(here.parent().unwrap_or(here))?;
     let mut archive = Cpio::default();
     for path in ["dev", "boot", "truth", "truth/objects"] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use depsurf::check::Rule;
+use depsurf::check::{Errno, Rule};
 
 use super::compare::{Compared, Grade};
 use super::outcome::Stage;
@@ -165,22 +165,28 @@ fn rules(all: &[&Compared]) -> String {
     format!("\n{}", table.markdown())
 }
 
-/// Every verdict that was wrong, and what was not judged.
+/// Every verdict that was wrong, what was not judged, and what failed as was said but with another error.
 fn misses(kernels: &[Booted]) -> String {
+    let is_other_errno = |it: &Compared| {
+        it.grade() == Grade::Right
+            && it.prediction.errno.is_some_and(|errno| errno.number() != it.outcome.errno)
+    };
+    let lists: [(&str, &dyn Fn(&Compared) -> bool); 3] = [
+        ("### Wrong", &|it| !matches!(it.grade(), Grade::Right | Grade::Unjudged)),
+        ("### Not judged", &|it| it.grade() == Grade::Unjudged),
+        ("### Right, with another error number", &is_other_errno),
+    ];
     let mut text = String::new();
-    for (title, wanted) in [("### Wrong", false), ("### Not judged", true)] {
+    for (title, is_listed) in lists {
         let _ = writeln!(text, "\n{title}\n");
         for booted in kernels {
-            for compared in &booted.compared {
-                let grade = compared.grade();
-                if grade == Grade::Right || (grade == Grade::Unjudged) != wanted {
-                    continue;
-                }
+            for compared in booted.compared.iter().filter(|it| is_listed(it)) {
                 let said = compared.prediction.stage.map_or("nothing", Stage::word);
-                let rule = compared.prediction.rule.map_or("", Rule::id);
+                let rule = compared.prediction.rule.map_or("-", Rule::id);
+                let errno = compared.prediction.errno.map_or("-", Errno::name);
                 let _ = writeln!(
                     text,
-                    "- {} {} `{}` ({}): said: {said} {rule} {}; {}, {} {}",
+                    "- {} {} `{}` ({}): said {said}, {rule}, {errno}, {}; saw {}, {}, {}",
                     booted.kernel,
                     compared.what,
                     compared.subject,
@@ -188,10 +194,16 @@ fn misses(kernels: &[Booted]) -> String {
                     compared.prediction.evidence,
                     compared.outcome.stage.word(),
                     compared.outcome.errno,
-                    compared.outcome.message
+                    end(&compared.outcome.message),
                 );
             }
         }
     }
     text
+}
+
+/// The end of a message, where the verifier gives its reason.
+fn end(message: &str) -> String {
+    let skip = message.chars().count().saturating_sub(400);
+    message.chars().skip(skip).collect()
 }

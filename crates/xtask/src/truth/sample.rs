@@ -138,7 +138,8 @@ impl<'a> Symbols<'a> {
         let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
         for symbol in surface.symbols() {
             // Files and sections are not in it, and what is not code cannot be probed.
-            if matches!(symbol.elf_type(), 1 | 3 | 4) || symbol.section().is_none() {
+            let is_code = symbol.section().is_some_and(|section| section.ends_with("text"));
+            if matches!(symbol.elf_type(), 1 | 3 | 4) || !is_code {
                 continue;
             }
             by_name.entry(symbol.name()).or_default().push(symbol);
