@@ -242,10 +242,12 @@ impl<'a> Function<'a> {
 
 impl<'a> Subject<'a> {
     fn new(surface: &'a Surface, name: &'a str) -> Self {
-        // kallsyms has neither file and section symbols nor those without a section.
+        // kallsyms has neither file and section symbols nor those without a section, and no labels of the assembler
+        // nor copies for the EFI stub (scripts/mksysmap).
+        let is_label = [".L", "L0", "$", "__efistub_"].iter().any(|prefix| name.starts_with(prefix));
         let mut symbols: Vec<Symbol<'_>> = surface
             .symbols_named(name)
-            .filter(|symbol| !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some())
+            .filter(|symbol| !is_label && !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some())
             .collect();
         symbols.sort_by_key(|symbol| symbol.address());
         Self { surface, name, function: surface.function(base_name(name)), symbols }
@@ -387,7 +389,7 @@ impl<'a> Subject<'a> {
     fn trace(&self, special: &[fn(&Self) -> Answer<'a>]) -> Answer<'a> {
         let target = self.all(&[Self::btf_func, Self::prototype, Self::symbol]);
         let loads = target.and(self.all(special)).and(self.not_denied());
-        loads.and(self.all(&[Self::not_init, Self::trampoline, Self::registers, Self::ftrace_site]))
+        loads.and(self.all(&[Self::trampoline, Self::registers, Self::not_init, Self::ftrace_site]))
     }
 
     fn kernel_btf_func(&self) -> Option<Type<'a>> {

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use depsurf::bpf::{Hook, Object};
-use depsurf::check::{Consequence, Errno, Finding, ObjectReport, Options, Prepared, ProgramReport, Rule, check};
+use depsurf::check::{
+    Consequence, Errno, Finding, ObjectReport, Options, Prepared, ProgramReport, Rule, check,
+};
 use depsurf::surface::Surface;
 
 use super::objects::Carried;
@@ -234,9 +236,8 @@ fn is_by_loader(hook: &Hook<'_>) -> bool {
 
 /// What findings mean for an attempt with the object's own constants.
 fn predicted<'f>(findings: impl Iterator<Item = &'f Finding>) -> Prediction {
-    let counts = |finding: &&Finding| {
-        finding.depends_on.is_empty() && finding.rule != Rule::TargetChosenByLoader
-    };
+    let counts =
+        |finding: &&Finding| finding.depends_on.is_empty() && finding.rule != Rule::TargetChosenByLoader;
     let worst = findings.filter(counts).max_by_key(|finding| finding.consequence);
     let stage = match worst.map_or(Consequence::Fine, |finding| finding.consequence) {
         Consequence::ObjectFails | Consequence::LoadFails => Some(Stage::Load),
@@ -249,7 +250,8 @@ fn predicted<'f>(findings: impl Iterator<Item = &'f Finding>) -> Prediction {
         stage,
         rule: worst.map(|finding| finding.rule),
         errno: worst.and_then(|finding| finding.errno),
-        evidence: worst.map_or_else(String::new, |finding| format!("{}: {}", finding.subject, finding.evidence)),
+        evidence: worst
+            .map_or_else(String::new, |finding| format!("{}: {}", finding.subject, finding.evidence)),
     }
 }
 

@@ -117,13 +117,20 @@ pub fn names(surface: &Surface) -> Vec<(&'static str, String)> {
     let mut taken = HashSet::new();
     let mut chosen = Vec::new();
     for ((count, class), mut names) in classes {
-        names.retain(|name| !name.is_empty() && !taken.contains(name));
+        names.retain(|name| !name.is_empty() && !taken.contains(name) && !is_deadly(name));
         for name in smallest(names, count) {
             taken.insert(name.clone());
             chosen.push((class, name));
         }
     }
     chosen
+}
+
+/// Whether hooking it may end the machine: what traps and trampolines need themselves. fentry on `__memset` attached on
+/// 6.1, and the machine ended in a double fault.
+fn is_deadly(name: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    ["memset", "memcpy", "memmove"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The symbols of the kernel's own table, by name and by place.
@@ -137,9 +144,10 @@ impl<'a> Symbols<'a> {
         let mut by_name: BTreeMap<&str, Vec<Symbol<'_>>> = BTreeMap::new();
         let (mut seen, mut shared) = (HashSet::new(), HashSet::new());
         for symbol in surface.symbols() {
-            // Files and sections are not in it, and what is not code cannot be probed.
+            // Files, sections and labels are not in it, and what is not code cannot be probed.
             let is_code = symbol.section().is_some_and(|section| section.ends_with("text"));
-            if matches!(symbol.elf_type(), 1 | 3 | 4) || !is_code {
+            let is_label = symbol.name().starts_with(['.', '$']);
+            if matches!(symbol.elf_type(), 1 | 3 | 4) || !is_code || is_label {
                 continue;
             }
             by_name.entry(symbol.name()).or_default().push(symbol);
@@ -175,7 +183,8 @@ fn class_of_symbol(name: &str, found: &[Symbol<'_>], symbols: &Symbols<'_>) -> O
             None => (10, "another suffix"),
         });
     }
-    let glue = ["__pfx_", "__cfi_", "__traceiter_", "__probestub_", "__SCT__", "trace_raw_output_", "__bpf_trace_"];
+    let glue =
+        ["__pfx_", "__cfi_", "__traceiter_", "__probestub_", "__SCT__", "trace_raw_output_", "__bpf_trace_"];
     if glue.iter().any(|prefix| name.starts_with(prefix)) {
         return Some((30, "glue"));
     }
@@ -258,7 +267,8 @@ fn smallest(names: Vec<String>, count: usize) -> Vec<String> {
 /// FNV-1a, which is the same everywhere.
 fn hash(name: &str) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325 ^ SEED;
-    let mixed = name.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mixed =
+        name.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     // The last bytes of names, which are alike, reach the upper half only.
     mixed ^ mixed >> 32
 }

@@ -211,6 +211,13 @@ fn without_symbol_nothing_attaches() {
 }
 
 #[test]
+fn labels_of_the_assembler_are_not_in_kallsyms() {
+    // 7.2 keeps some `.Ltmp` in its `.symtab`.
+    let image = Image::new().symbols(&[(".Ltmp30", ATTACH_FTRACE), (".Ltmp30", ATTACH_FTRACE)]);
+    check(image, ".Ltmp30", kprobe, "no-symbol");
+}
+
+#[test]
 fn several_symbols_are_refused_by_kernels_that_count_them() {
     let twice = || Image::new().symbols(&[("f", ATTACH_FTRACE), ("f", ATTACH_FTRACE)]);
     let counting =
