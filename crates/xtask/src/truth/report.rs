@@ -171,32 +171,33 @@ fn misses(kernels: &[Booted]) -> String {
         it.grade() == Grade::Right
             && it.prediction.errno.is_some_and(|errno| errno.number() != it.outcome.errno)
     };
-    let lists: [(&str, &dyn Fn(&Compared) -> bool); 3] = [
-        ("### Wrong", &|it| !matches!(it.grade(), Grade::Right | Grade::Unjudged)),
-        ("### Not judged", &|it| it.grade() == Grade::Unjudged),
-        ("### Right, with another error number", &is_other_errno),
-    ];
-    let mut text = String::new();
-    for (title, is_listed) in lists {
-        let _ = writeln!(text, "\n{title}\n");
-        for booted in kernels {
-            for compared in booted.compared.iter().filter(|it| is_listed(it)) {
-                let said = compared.prediction.stage.map_or("nothing", Stage::word);
-                let rule = compared.prediction.rule.map_or("-", Rule::id);
-                let errno = compared.prediction.errno.map_or("-", Errno::name);
-                let _ = writeln!(
-                    text,
-                    "- {} {} `{}` ({}): said {said}, {rule}, {errno}, {}; saw {}, {}, {}",
-                    booted.kernel,
-                    compared.what,
-                    compared.subject,
-                    compared.class,
-                    compared.prediction.evidence,
-                    compared.outcome.stage.word(),
-                    compared.outcome.errno,
-                    end(&compared.outcome.message),
-                );
-            }
+    let is_wrong = |it: &Compared| !matches!(it.grade(), Grade::Right | Grade::Unjudged);
+    let mut text = list("### Wrong", kernels, &is_wrong);
+    text += &list("### Not judged", kernels, &|it| it.grade() == Grade::Unjudged);
+    text += &list("### Right, with another error number", kernels, &is_other_errno);
+    text
+}
+
+/// The attempts of a list, one a line.
+fn list(title: &str, kernels: &[Booted], is_listed: &dyn Fn(&Compared) -> bool) -> String {
+    let mut text = format!("\n{title}\n\n");
+    for booted in kernels {
+        for compared in booted.compared.iter().filter(|it| is_listed(it)) {
+            let said = compared.prediction.stage.map_or("nothing", Stage::word);
+            let rule = compared.prediction.rule.map_or("-", Rule::id);
+            let errno = compared.prediction.errno.map_or("-", Errno::name);
+            let _ = writeln!(
+                text,
+                "- {} {} `{}` ({}): said {said}, {rule}, {errno}, {}; saw {}, {}, {}",
+                booted.kernel,
+                compared.what,
+                compared.subject,
+                compared.class,
+                compared.prediction.evidence,
+                compared.outcome.stage.word(),
+                compared.outcome.errno,
+                end(&compared.outcome.message),
+            );
         }
     }
     text
