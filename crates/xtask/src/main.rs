@@ -17,6 +17,7 @@ mod packages;
 mod renames;
 mod starter;
 mod test;
+mod truth;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Verb {
     Dataset(dataset::Args),
     /// Measure recall and precision of the proposed renames on real kernels
     Renames(renames::Args),
+    /// Boot kernels and compare what attaches with what is predicted
+    Truth(truth::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Verb::Starter => starter::run(),
         Verb::Dataset(args) => dataset::run(&args),
         Verb::Renames(args) => renames::run(&args),
+        Verb::Truth(args) => truth::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };
