@@ -14,6 +14,7 @@ mod lint;
 mod oracle;
 mod packages;
 mod renames;
+mod sarif;
 mod starter;
 mod test;
 

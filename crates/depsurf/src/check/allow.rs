@@ -242,3 +242,61 @@ fn glob(pattern: &str) -> Result<GlobMatcher> {
     })?;
     Ok(glob.compile_matcher())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let day = |days: u64| Date::of_unix_time(days * 86_400 + 86_399).to_string();
+        assert_eq!(
+            [day(0), day(58), day(59), day(365), day(11_016), day(11_017), day(20_783)],
+            [
+                "1970-01-01",
+                "1970-02-28",
+                "1970-03-01",
+                "1971-01-01",
+                "2000-02-29",
+                "2000-03-01",
+                "2026-11-26"
+            ]
+        );
+        // Far beyond what clocks say nothing breaks.
+        assert_eq!(Date::of_unix_time(u64::MAX).to_string(), "65535-01-31");
+        for days in 0..60_000 {
+            let date = Date::of_unix_time(days * 86_400);
+            assert_eq!(date.to_string().parse::<Date>().unwrap(), date);
+        }
+    }
+
+    #[test]
+    fn what_is_no_day_is_refused() {
+        let cases = [
+            "",
+            "2027-1-31",
+            "2027-13-01",
+            "2027-00-10",
+            "2027-04-31",
+            "2027-02-29",
+            "1900-02-29",
+            "2027/01/31",
+            "+027-01-31",
+            "2027-01-31 ",
+            "202é-1-31",
+        ];
+        for text in cases {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+        assert!("2028-02-29".parse::<Date>().unwrap() > "2027-12-31".parse().unwrap());
+    }
+
+    #[test]
+    fn the_last_day_counts() {
+        let text = "[[allow]]\nrule = 'no-symbol'\nsubject = 'x'\nreason = 'y'\nuntil = '2027-01-31'\n";
+        let allow = Allow::parse(text).unwrap();
+        let expired = |day: &str| allow.expired(day.parse().unwrap()).len();
+        assert_eq!([expired("2027-01-31"), expired("2027-02-01")], [0, 1]);
+        assert!(Allow::parse("").unwrap().entries.is_empty());
+    }
+}

@@ -184,3 +184,55 @@ fn choose(sets: &[&Bits], count: usize, seen: &Bits, left: usize, chosen: &mut V
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(sets: &[&[usize]], count: usize) -> Vec<Bits> {
+        let bits = |set: &&[usize]| {
+            let mut bits = Bits::new(count);
+            set.iter().for_each(|number| bits.set(*number));
+            bits
+        };
+        sets.iter().map(bits).collect()
+    }
+
+    #[test]
+    fn the_smallest_choice_is_found_where_the_greedy_one_is_larger() {
+        // Two rows of six, and a set that has four of both: greedy begins with that.
+        let sets = bits(&[&[0, 1, 2], &[3, 4, 5], &[0, 1, 3, 4], &[2], &[5]], 6);
+        let sets: Vec<&Bits> = sets.iter().collect();
+        let greedy = greedily(&sets, 6);
+        assert_eq!(greedy, [2, 0, 1]);
+        assert_eq!(exactly(&sets, 6, greedy), [0, 1]);
+    }
+
+    #[test]
+    fn it_is_the_smallest_of_all() {
+        // All families of some small sets, against trying every subset.
+        let mut seed = 7_u64;
+        for _ in 0..200 {
+            let mut next = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 33) as usize
+            };
+            let count = 1 + next() % 70;
+            let mut sets: Vec<Vec<usize>> =
+                (0..1 + next() % 8).map(|_| (0..count).filter(|_| next() % 3 == 0).collect()).collect();
+            // Everything is somewhere.
+            sets.push((0..count).filter(|number| !sets.iter().flatten().any(|it| it == number)).collect());
+            let sets = bits(&sets.iter().map(Vec::as_slice).collect::<Vec<_>>(), count);
+            let sets: Vec<&Bits> = sets.iter().collect();
+            let covers = |mask: usize| {
+                let mut seen = Bits::new(count);
+                (0..sets.len()).filter(|set| mask >> set & 1 == 1).for_each(|set| seen.add(sets[set]));
+                (0..count).all(|number| seen.has(number))
+            };
+            let best = (0..1_usize << sets.len()).filter(|mask| covers(*mask)).map(usize::count_ones).min();
+            let found = exactly(&sets, count, greedily(&sets, count));
+            assert!(covers(found.iter().map(|set| 1 << set).sum()));
+            assert_eq!(Some(found.len() as u32), best);
+        }
+    }
+}
