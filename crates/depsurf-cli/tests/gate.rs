@@ -117,12 +117,15 @@ fn example(arguments: &[&str]) -> Ran {
 
 /// `DEPSURF_SARIF_SCHEMA` names the schema; `cargo xtask test` looks for it.
 #[test]
+#[allow(clippy::print_stdout, reason = "tells what was not tested")]
 fn sarif_is_what_its_schema_says() {
     let Some(path) = std::env::var_os("DEPSURF_SARIF_SCHEMA") else {
         println!("SKIPPED: SARIF against its JSON Schema: DEPSURF_SARIF_SCHEMA is not set");
         return;
     };
-    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let schema = fs::read_to_string(path).unwrap();
+    // The pattern of `language` has a bracket that only ECMAScript's older regular expressions take as it is.
+    let schema: Value = serde_json::from_str(&schema.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
     assert!(schema["title"].as_str().unwrap().contains("SARIF"), "another schema");
     let validator = jsonschema::validator_for(&schema).unwrap();
     let home = home(PROGRAMS);

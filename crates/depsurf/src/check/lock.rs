@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::report::{Finding, ObjectReport, Relocated, Report, Settled};
-use super::rules::Consequence;
+use super::report::{Errno, Finding, ObjectReport, Relocated, Report, Settled};
+use super::rules::{Consequence, Rule};
 use crate::error::{Error, Result};
 use crate::kernel::KernelId;
 
@@ -143,18 +143,46 @@ fn base(programs: &Programs, kernel: &KernelId) -> Option<String> {
 #[derive(Serialize)]
 struct Facts<'f> {
     consequence: Consequence,
-    findings: Vec<(&'f str, Consequence, &'f str, &'f str, Option<i32>, Option<&'f str>, &'f [String])>,
-    relocations: Vec<(&'f str, &'f str, Option<u64>, bool)>,
+    findings: Vec<FindingFacts<'f>>,
+    relocations: Vec<RelocationFacts<'f>>,
+}
+
+#[derive(Serialize)]
+struct FindingFacts<'f> {
+    rule: Rule,
+    consequence: Consequence,
+    subject: &'f str,
+    evidence: &'f str,
+    errno: Option<i32>,
+    message: Option<&'f str>,
+    depends_on: &'f [String],
+}
+
+#[derive(Serialize)]
+struct RelocationFacts<'f> {
+    path: &'f str,
+    kind: &'f str,
+    value: Option<u64>,
+    reached: bool,
 }
 
 impl<'f> Facts<'f> {
     fn new(consequence: Consequence, findings: &'f [Finding], relocations: &'f [Relocated]) -> Self {
-        let finding = |it: &'f Finding| {
-            let errno = it.errno.map(super::report::Errno::number);
-            let message = it.message.as_deref();
-            (it.rule.id(), it.consequence, &*it.subject, &*it.evidence, errno, message, &*it.depends_on)
+        let finding = |it: &'f Finding| FindingFacts {
+            rule: it.rule,
+            consequence: it.consequence,
+            subject: &it.subject,
+            evidence: &it.evidence,
+            errno: it.errno.map(Errno::number),
+            message: it.message.as_deref(),
+            depends_on: &it.depends_on,
         };
-        let relocation = |it: &'f Relocated| (&*it.path, it.kind, it.value, it.reached);
+        let relocation = |it: &'f Relocated| RelocationFacts {
+            path: &it.path,
+            kind: it.kind,
+            value: it.value,
+            reached: it.reached,
+        };
         Self {
             consequence,
             findings: findings.iter().map(finding).collect(),
