@@ -15,6 +15,7 @@ mod method;
 mod oracle;
 mod packages;
 mod renames;
+mod sarif;
 mod starter;
 mod test;
 mod truth;
