@@ -118,12 +118,24 @@ pub enum Verb {
 Examples:
   depsurf check /usr/sbin/biosnoop               a program as it is shipped: the objects in it are found
   depsurf check build/*.bpf.o --kernel 'debian'  objects, on some kernels
-  depsurf check x.bpf.o --fail-on load-fails     exit status 1 only where something does not load",
+  depsurf check x.bpf.o --fail-on load-fails     exit status 1 only where something does not load
+  depsurf check x.bpf.o --format json > known.json
+  depsurf check x.bpf.o --baseline known.json    only what is new or worse since then
+  depsurf check x.bpf.o --matrix                 the fewest kernels to test on",
     after_help = "\
 Exit status:
-  0  nothing as bad as --fail-on
+  0  nothing as bad as --fail-on that counts
   1  something is
-  2  could not do it, or not all of it"
+  2  could not do it, or not all of it
+
+Findings do not count that a baseline or a lock file knows, or that are allowed. Where a file `depsurf.toml` is in
+the current directory, it is read as with --allow:
+  [[allow]]
+  rule = \"no-symbol\"
+  subject = \"blk_account_io_start\"
+  kernel = \"6.1*\"              # a pattern, as are program and object; all three may be left out
+  reason = \"the tracepoint is used there\"
+  until = \"2027-01-31\"         # the last day; may be left out"
 )]
 pub struct Check {
     /// eBPF objects, or files that have some inside: programs, libraries, archives.
@@ -137,9 +149,41 @@ pub struct Check {
           value_parser = PossibleValuesParser::new(Consequence::ALL.map(Consequence::name))
               .map(|text| text.parse::<Consequence>().expect("a possible value")))]
     pub fail_on: Consequence,
+    /// Only what is new or worse than in this earlier report, made with --format json.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Findings that may stay, with reasons [default: depsurf.toml in the current directory, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub allow: Option<PathBuf>,
+    /// Only programs and kernels with other facts than in this file; written where it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Write the lock file again, after comparing with it.
+    #[arg(long, requires = "lock")]
+    pub update_lock: bool,
+    /// Print the fewest kernels on which everything happens that happens on any: those to test on.
+    #[arg(long, conflicts_with_all = ["baseline", "allow", "lock"])]
+    pub matrix: bool,
     /// How to write the result
     #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
+    pub format: CheckFormat,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For reading in a terminal
+    Table,
+    /// Everything that is known
+    Json,
+    /// Markdown
+    Md,
+    /// SARIF 2.1.0, for services that show results beside the source
+    Sarif,
+    /// JUnit XML: a suite per kernel, a case per program
+    Junit,
+    /// Annotations of GitHub's workflows
+    Github,
 }
 
 /// List what eBPF objects depend on: hooks, fields, types, helpers, maps, and what they take by name.

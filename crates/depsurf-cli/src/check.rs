@@ -1,15 +1,16 @@
 //! `depsurf check FILE...`.
 
-use depsurf::check::{Consequence, Options, Prepared, check};
+use depsurf::check::{Cover, Options, Prepared, Report, check};
 use depsurf::surface::Surface;
 use depsurf_render::Look;
-use depsurf_render::check::{Checked, json, markdown, terminal};
+use depsurf_render::check::{Checked, cover, cover_json, github, json, junit, markdown, sarif, terminal};
 
-use crate::args::{Check, Format, Global};
+use crate::args::{Check, CheckFormat, Global};
 use crate::dataset::{self, Wanted};
 use crate::exit;
+use crate::gate::Gate;
 use crate::groups;
-use crate::objects::Files;
+use crate::objects::{Files, Found};
 use crate::output::Output;
 use crate::terminal::Terminal;
 
@@ -18,6 +19,15 @@ const WIDTH: usize = 100;
 
 /// Prints what becomes of programs on the chosen kernels; the status tells whether something is as bad as asked.
 pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
+    if verb.matrix && !matches!(verb.format, CheckFormat::Table | CheckFormat::Json) {
+        return Err(depsurf::Error::Usage {
+            what: "--matrix is written as a table or as JSON".into(),
+            help: Some("leave --format out, or ask for `--format json`".into()),
+        }
+        .into());
+    }
+    // What cannot be used is told before there is work.
+    let gate = Gate::read(verb)?;
     let files = Files::read(&verb.files, told)?;
     let (objects, mut damaged) = files.objects(told);
     let mut prepared = Vec::new();
@@ -32,29 +42,61 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
     }
     let dataset = dataset::to_read(global, told)?;
     let opened = dataset::open(&dataset, &Wanted::new(&verb.kernel, global)?, told)?;
+    damaged |= opened.damaged;
     let surfaces: Vec<&Surface> = opened.surfaces.iter().collect();
     let options = Options {
-        relocations: told.verbose() || verb.format == Format::Json,
+        relocations: told.verbose() || verb.format == CheckFormat::Json || verb.lock.is_some(),
         ways: true,
         reference: surfaces.get(opened.default).copied(),
     };
-    let report = check(&prepared, &surfaces, options);
-    let ids: Vec<_> = surfaces.iter().map(|surface| surface.kernel()).collect();
-    let checked = Checked { report: &report, labels: groups::short_labels(&ids) };
-    match verb.format {
-        Format::Table => {
-            let width = output.width().unwrap_or(WIDTH);
-            let look = Look { colour: output.color(), width, verbose: told.verbose() };
-            output.write(terminal(&checked, &look))?;
-        }
-        Format::Json => output.write(json(&checked))?,
-        Format::Md => output.write(markdown(&checked))?,
+    let mut report = check(&prepared, &surfaces, options);
+    if verb.matrix {
+        let chosen = Cover::new(&report);
+        output.write(match verb.format {
+            CheckFormat::Json => cover_json(&chosen, &report),
+            _ => cover(&chosen, &report),
+        })?;
+        return Ok(if damaged { exit::FAILED } else { exit::FINE });
     }
-    let whole = report.objects.iter().flat_map(|object| &object.whole);
-    let worst = whole.map(|whole| whole.consequence).max().unwrap_or(Consequence::Fine);
-    Ok(match (damaged || opened.damaged, worst >= verb.fail_on) {
+    let left = gate.settle(&mut report, told)?;
+    let ids: Vec<_> = surfaces.iter().map(|surface| surface.kernel()).collect();
+    let labels = groups::short_labels(&ids);
+    write(verb, &report, &left, labels, &objects, told, output)?;
+    Ok(match (damaged, report.counts() >= verb.fail_on) {
         (true, _) => exit::FAILED,
         (false, true) => exit::FOUND,
         (false, false) => exit::FINE,
     })
+}
+
+/// Writes a report, or what is `left` of it, in the format that is asked for.
+fn write(
+    verb: &Check,
+    report: &Report,
+    left: &Report,
+    labels: Vec<String>,
+    objects: &[Found<'_>],
+    told: &Terminal,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let directory = std::env::current_dir().ok();
+    let files = depsurf_render::check::Files {
+        root: directory.as_ref().and_then(|it| it.to_str()),
+        objects: objects.iter().map(|found| (found.name.as_str(), found.path)).collect(),
+    };
+    let whole = Checked { report, labels: labels.clone() };
+    let left = Checked { report: left, labels };
+    match verb.format {
+        CheckFormat::Table => {
+            let width = output.width().unwrap_or(WIDTH);
+            let look = Look { colour: output.color(), width, verbose: told.verbose() };
+            output.write(terminal(&left, &look))
+        }
+        CheckFormat::Md => output.write(markdown(&left)),
+        CheckFormat::Sarif => output.write(sarif(&left, &files, env!("CARGO_PKG_VERSION"))),
+        CheckFormat::Github => output.write(github(&left, &files)),
+        // These say of what is settled that it is.
+        CheckFormat::Json => output.write(json(&whole)),
+        CheckFormat::Junit => output.write(junit(&whole, verb.fail_on)),
+    }
 }

@@ -10,6 +10,7 @@ mod diff;
 mod exit;
 mod explain;
 mod export;
+mod gate;
 mod groups;
 mod import;
 mod jobs;

@@ -16,6 +16,7 @@ pub struct Files(Vec<File>);
 /// A file, and where objects are in it.
 struct File {
     name: String,
+    path: String,
     bytes: Vec<u8>,
     images: Vec<Range<usize>>,
 }
@@ -23,6 +24,8 @@ struct File {
 /// An object, what to call it, and where it is in its file.
 pub struct Found<'f> {
     pub name: String,
+    /// The file, as it was given.
+    pub path: &'f str,
     pub place: Range<usize>,
     pub object: Object<'f>,
 }
@@ -33,7 +36,16 @@ impl Files {
     /// # Errors
     /// When a file cannot be read, or has none.
     pub fn read(paths: &[PathBuf], terminal: &Terminal) -> anyhow::Result<Self> {
-        paths.iter().map(|path| File::read(path, terminal)).collect::<anyhow::Result<_>>().map(Self)
+        let read = paths.iter().map(|path| File::read(path, terminal));
+        let mut files: Vec<File> = read.collect::<anyhow::Result<_>>()?;
+        // Files of different directories may have one name, and objects are known by theirs.
+        let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+        for file in &mut files {
+            if names.iter().filter(|name| **name == file.name).count() > 1 {
+                file.name.clone_from(&file.path);
+            }
+        }
+        Ok(Self(files))
     }
 
     /// The objects, and whether some cannot be read, which has been told.
@@ -45,7 +57,9 @@ impl Files {
                 let several = file.images.len() > 1;
                 let name = if several { format!("{}#{}", file.name, number + 1) } else { file.name.clone() };
                 match Object::parse(&file.bytes[place.clone()]) {
-                    Ok(object) => found.push(Found { name, place: place.clone(), object }),
+                    Ok(object) => {
+                        found.push(Found { name, path: &file.path, place: place.clone(), object });
+                    }
                     Err(error) => {
                         damaged = true;
                         terminal.warning(format_args!("{name}: {error}"));
@@ -80,6 +94,6 @@ impl File {
             .into());
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, bytes, images })
+        Ok(Self { name, path: path.to_string_lossy().into_owned(), bytes, images })
     }
 }

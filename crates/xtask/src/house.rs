@@ -15,6 +15,7 @@ const LONG_FILE_MARK: &str = "house: long file because";
 const HOSTS: &[&str] = &[
     "docs.ebpf.io",
     "docs.kernel.org",
+    "docs.oasis-open.org",
     "dwarfstd.org",
     "elixir.bootlin.com",
     "git.kernel.org",

@@ -15,8 +15,10 @@ mod method;
 mod oracle;
 mod packages;
 mod renames;
+mod sarif;
 mod starter;
 mod test;
+mod truth;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +55,8 @@ enum Verb {
     Dataset(dataset::Args),
     /// Measure recall and precision of the proposed renames on real kernels
     Renames(renames::Args),
+    /// Boot kernels and compare what attaches with what is predicted
+    Truth(truth::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Verb::Starter => starter::run(),
         Verb::Dataset(args) => dataset::run(&args),
         Verb::Renames(args) => renames::run(&args),
+        Verb::Truth(args) => truth::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };

@@ -8,9 +8,10 @@
 //! | `DEPSURF_SHARED` | directory with `golden/`: data of the original |
 //! | `DEPSURF_VMLINUX` | vmlinux of Debian's 6.1 cloud kernel for amd64 |
 //! | `DEPSURF_DUCKDB` | a Python that has the package `duckdb` |
+//! | `DEPSURF_SARIF_SCHEMA` | the JSON Schema of SARIF 2.1.0 |
 //!
-//! This verb looks for them, fetching the kernel where the system's apt knows it and DuckDB where pip does, runs
-//! cargo's tests with all features, those that need a program without them, and gathers those lines.
+//! This verb looks for them, fetching the kernel where the system's apt knows it, DuckDB where pip does and the schema where
+//! cargo does, runs cargo's tests with all features, those that need a program without them, and gathers those lines.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use crate::packages::{self, Unavailable};
-use crate::{cargo, duckdb};
+use crate::{cargo, duckdb, sarif};
 
 /// What to run.
 #[derive(Debug, Parser)]
@@ -39,6 +40,10 @@ pub fn run(args: &Args) -> Result<()> {
     match duckdb::python() {
         Ok(path) => environment.push(("DEPSURF_DUCKDB", path)),
         Err(reason) => skipped.push(format!("the queries of docs/parquet.md: {reason}")),
+    }
+    match sarif::schema() {
+        Ok(path) => environment.push(("DEPSURF_SARIF_SCHEMA", path)),
+        Err(reason) => skipped.push(format!("SARIF against its JSON Schema: {reason}")),
     }
     match shared() {
         Ok(path) => environment.push(("DEPSURF_SHARED", path)),

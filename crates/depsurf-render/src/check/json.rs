@@ -1,13 +1,11 @@
 //! The report as JSON.
 
-use depsurf::check::{Consequence, Report};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use depsurf::check::{Consequence, Report, SCHEMA};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::Checked;
-
-/// Number of the schema.
-pub const SCHEMA: u32 = 1;
+use super::cover::CoverJson;
 
 /// What `depsurf check --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -17,14 +15,17 @@ pub struct CheckJson<'r> {
     schema: u32,
     /// The worst that happens anywhere.
     consequence: Consequence,
+    /// The worst of what counts: of findings without `settled`.
+    counts: Consequence,
     #[serde(flatten)]
     report: &'r Report,
 }
 
-/// The JSON Schema of a report.
+/// The JSON Schema of a report, and of the kernels that `--matrix` chooses.
 #[must_use]
 pub fn schema(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<CheckJson<'_>>()
+    let report = generator.subschema_for::<CheckJson<'_>>();
+    json_schema!({ "anyOf": [report, generator.subschema_for::<CoverJson<'_>>()] })
 }
 
 /// The report as JSON, with everything that was found.
@@ -32,6 +33,7 @@ pub fn schema(generator: &mut SchemaGenerator) -> Schema {
 pub fn json(checked: &Checked<'_>) -> String {
     let whole = checked.report.objects.iter().flat_map(|object| &object.whole);
     let consequence = whole.map(|whole| whole.consequence).max().unwrap_or(Consequence::Fine);
-    let told = CheckJson { schema: SCHEMA, consequence, report: checked.report };
+    let told =
+        CheckJson { schema: SCHEMA, consequence, counts: checked.report.counts(), report: checked.report };
     serde_json::to_string_pretty(&told).expect("plain data serialises") + "\n"
 }

@@ -1,13 +1,23 @@
 //! Objects on kernels: a matrix of programs, then each problem once.
 
+mod cover;
+mod github;
 mod json;
+mod junit;
 mod markdown;
+mod result;
+mod sarif;
 mod terminal;
 
 use depsurf::check::{Consequence, Finding, ObjectReport, Report, Way};
 
+pub use self::cover::{cover, cover_json};
+pub use self::github::github;
 pub use self::json::{json, schema};
+pub use self::junit::junit;
 pub use self::markdown::markdown;
+pub use self::result::Files;
+pub use self::sarif::sarif;
 pub use self::terminal::terminal;
 
 /// A report with what its kernels are called.

@@ -1,5 +1,8 @@
 //! Whether a program's hook is there and takes it, by the kernel's own checks.
 
+#[cfg(test)]
+mod tests;
+
 use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
 use crate::bpf::{Hook, Sec, TraceAt};
@@ -220,9 +223,13 @@ fn signature(name: &str, what: crate::surface::attach::Signature) -> (Finding, E
     use crate::surface::attach::Signature;
     let new = |evidence: String| Finding::new(Rule::SignatureNotTraceable, name, evidence);
     match what {
-        // The trampoline of the architecture refuses when it is made, which is on attaching.
         Signature::Params { count, limit } => {
-            (new(format!("{count} parameters, {limit} can be passed")), Errno::Enotsupp)
+            let evidence = format!("{count} parameters, {limit} can be passed");
+            (new(evidence).so(Consequence::LoadFails), Errno::Einval)
+        }
+        // The trampoline of the architecture refuses when it is made, which is on attaching.
+        Signature::Registers { count, limit } => {
+            (new(format!("arguments in {count} registers, {limit} can be passed")), Errno::Enotsupp)
         }
         Signature::Variadic => {
             (new("it takes variable arguments".into()).so(Consequence::LoadFails), Errno::Einval)
@@ -380,15 +387,17 @@ fn trace(surface: &Surface, trace: Trace<'_>) -> Vec<Finding> {
         TraceAt::Fexit | TraceAt::Fsession => &attach.fexit,
         TraceAt::FmodRet => &attach.fmod_ret,
     };
+    // Both are asked at the same two stages: what refuses first is what is worse. Of equals the last counts.
     let answers = [Some(answer), Some(&attach.sleepable).filter(|_| trace.sleepable)];
-    for answer in answers.into_iter().flatten() {
-        match answer {
-            Answer::Yes => {}
-            Answer::Unknown { fact, reason } => return vec![missing(name, *fact, reason)],
-            Answer::No { reason } => return vec![refused_trace(surface, name, *reason)],
-        }
+    let findings = answers.into_iter().flatten().filter_map(|answer| match answer {
+        Answer::Yes => None,
+        Answer::Unknown { fact, reason } => Some(missing(name, *fact, reason)),
+        Answer::No { reason } => Some(refused_trace(surface, name, *reason)),
+    });
+    match findings.max_by_key(|finding| finding.consequence) {
+        Some(worst) => vec![worst],
+        None => misses(name, &attach.misses, surface),
     }
-    misses(name, &attach.misses, surface)
 }
 
 /// The same refusals meet tracing programs at other stages.
@@ -458,6 +467,12 @@ fn lsm(surface: &Surface, hook: &str, sleepable: bool) -> Vec<Finding> {
                 return vec![finding.fails(Errno::Einval, format!("{function} is not sleepable"))];
             }
         }
+    }
+    // What is hooked is the function, by a trampoline like that of any other.
+    match surface.attach(&function).fentry {
+        Answer::Yes => {}
+        Answer::Unknown { fact, reason } => return vec![missing(hook, fact, reason)],
+        Answer::No { reason } => return vec![refused_trace(surface, &function, reason)],
     }
     let list = surface.config("CONFIG_LSM").map(|option| option.value);
     let active = list.map(|list| list.trim_matches('"').split(',').any(|module| module.trim() == "bpf"));

@@ -5,12 +5,16 @@
 //! is left ([`flow`]), hooks, arguments. What comes out is plain values ([`Report`]). [`Rule`] is the table of all that
 //! can be wrong. Not judged here: what the verifier says of code that is all right by itself, permissions, lockdown.
 
+mod allow;
 mod argument;
+mod baseline;
 pub mod core;
+mod cover;
 mod external;
 mod feature;
 pub mod flow;
 mod hook;
+mod lock;
 mod message;
 mod object;
 mod report;
@@ -22,9 +26,13 @@ use std::collections::{BTreeSet, HashMap};
 use rayon::prelude::*;
 
 pub use self::message::{Message, messages};
+pub use self::allow::{Allow, Date, Expired};
+pub use self::baseline::Baseline;
+pub use self::cover::{Cover, Covered, Outcome as CoveredOutcome};
+pub use self::lock::{Compared, Lock};
 pub use self::object::Prepared;
 pub use self::report::{
-    Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole,
+    Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, SCHEMA, Settled, Verdict, Whole,
 };
 pub use self::rules::{Consequence, Entry, Rule};
 pub use self::way::{Way, WayKind};

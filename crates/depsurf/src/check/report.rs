@@ -6,6 +6,9 @@ use super::rules::{Consequence, Rule};
 use super::way::Way;
 use crate::kernel::KernelId;
 
+/// Number of the JSON in which reports are written; changed whenever a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
 /// An error number of Linux, as loaders report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are Linux'")]
@@ -91,6 +94,25 @@ pub struct Place {
     pub text: String,
 }
 
+/// Why a finding is not held against a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Settled {
+    /// An earlier report has it, and as bad.
+    Baseline,
+    /// Nothing of what the program depends on changed since the lock file was written.
+    Lock,
+    /// Somebody looked at it and put up with it.
+    Allow {
+        /// What they say about it.
+        reason: String,
+        /// The last day on which that holds, as `2027-01-31`; none where it holds for good.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+    },
+}
+
 /// A dependency that does not hold on a kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -120,6 +142,9 @@ pub struct Finding {
     /// Ways out on this kernel, the preferred ones first; empty where none was found or looked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
+    /// Why it does not count; none where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
 }
 
 impl Finding {
@@ -136,6 +161,7 @@ impl Finding {
             place: None,
             depends_on: Vec::new(),
             ways: Vec::new(),
+            settled: None,
         }
     }
 
@@ -191,6 +217,9 @@ pub struct Verdict {
     /// CO-RE relocations, in the order of the instructions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub relocations: Vec<Relocated>,
+    /// Whether a lock file has the same facts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
 }
 
 impl Verdict {
@@ -198,7 +227,7 @@ impl Verdict {
     #[must_use]
     pub fn new(findings: Vec<Finding>, relocations: Vec<Relocated>) -> Self {
         let worst = findings.iter().filter(|it| it.depends_on.is_empty()).map(|it| it.consequence).max();
-        Self { consequence: worst.unwrap_or(Consequence::Fine), findings, relocations }
+        Self { consequence: worst.unwrap_or(Consequence::Fine), findings, relocations, unchanged: false }
     }
 }
 
@@ -250,6 +279,58 @@ pub struct Report {
     pub kernels: Vec<KernelId>,
     /// The objects.
     pub objects: Vec<ObjectReport>,
+}
+
+impl Report {
+    /// The worst of what counts: of findings that nothing settles and that are certain, in programs that are loaded by default and
+    /// in objects themselves.
+    #[must_use]
+    pub fn counts(&self) -> Consequence {
+        let of_objects = self.objects.iter().flat_map(|it| &it.whole).flat_map(|whole| open(&whole.findings));
+        let programs = self.objects.iter().flat_map(|it| &it.programs).filter(|program| program.autoload);
+        let of_programs = programs
+            .flat_map(|it| &it.verdicts)
+            .flat_map(|verdict| open(&verdict.findings))
+            .filter(|it| it.depends_on.is_empty());
+        of_objects.chain(of_programs).map(|finding| finding.consequence).max().unwrap_or(Consequence::Fine)
+    }
+
+    /// The report without findings that are settled. What happens to a program is still told by all its findings.
+    #[must_use]
+    pub fn unsettled(&self) -> Self {
+        let mut report = self.clone();
+        for object in &mut report.objects {
+            let whole = object.whole.iter_mut().map(|whole| &mut whole.findings);
+            let verdicts = object.programs.iter_mut().flat_map(|program| &mut program.verdicts);
+            let of_programs = verdicts.map(|verdict| &mut verdict.findings);
+            whole.chain(of_programs).for_each(|findings| findings.retain(|it| it.settled.is_none()));
+        }
+        report
+    }
+
+    /// What is left to look at: [`Report::unsettled`], and of that only programs with findings or with other facts than in the lock
+    /// file, and objects with such programs or findings.
+    #[must_use]
+    pub fn pending(&self) -> Self {
+        let mut report = self.unsettled();
+        let mut verdicts =
+            report.objects.iter().flat_map(|it| &it.programs).flat_map(|program| &program.verdicts);
+        let locked = verdicts.any(|verdict| verdict.unchanged);
+        for object in &mut report.objects {
+            object.programs.retain(|program| {
+                program.verdicts.iter().any(|it| !it.findings.is_empty() || locked && !it.unchanged)
+            });
+        }
+        report.objects.retain(|object| {
+            !object.programs.is_empty() || object.whole.iter().any(|whole| !whole.findings.is_empty())
+        });
+        report
+    }
+}
+
+/// The findings that nothing settles.
+fn open(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|finding| finding.settled.is_none())
 }
 
 /// Kernels by their names.

@@ -6,7 +6,7 @@
 //! permissions, and what is patched or unloaded at run time.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod words;
 
 use super::Surface;
@@ -110,9 +110,17 @@ pub enum Obstacle {
 pub enum Signature {
     /// `...`
     Variadic,
-    /// Too many parameters.
+    /// More parameters than the verifier takes, so that a program does not load.
     Params {
         /// How many it has.
+        count: u32,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// More registers than the architecture's trampoline passes, so that a program does not attach. A struct of up to
+    /// 16 bytes takes up to two.
+    Registers {
+        /// How many the arguments take.
         count: u32,
         /// How many this kernel can pass.
         limit: u32,
@@ -211,7 +219,8 @@ struct Subject<'a> {
     surface: &'a Surface,
     name: &'a str,
     function: Option<Function<'a>>,
-    /// Symbols of exactly this name that the kernel's own symbol table has.
+    /// Symbols of exactly this name that the kernel's own symbol table has, by address. The first is the one that
+    /// `kallsyms_lookup_name` finds.
     symbols: Vec<Symbol<'a>>,
 }
 
@@ -233,22 +242,29 @@ impl<'a> Function<'a> {
 
 impl<'a> Subject<'a> {
     fn new(surface: &'a Surface, name: &'a str) -> Self {
-        // kallsyms has neither file and section symbols nor those without a section.
-        let symbols = surface
+        // kallsyms has neither file and section symbols nor those without a section, and no labels of the assembler
+        // nor copies for the EFI stub (scripts/mksysmap).
+        let is_label = [".L", "L0", "$", "__efistub_"].iter().any(|prefix| name.starts_with(prefix));
+        let mut symbols: Vec<Symbol<'_>> = surface
             .symbols_named(name)
-            .filter(|symbol| !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some())
+            .filter(|symbol| !is_label && !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some())
             .collect();
+        symbols.sort_by_key(|symbol| symbol.address());
         Self { surface, name, function: surface.function(base_name(name)), symbols }
     }
 
     fn attach(&self) -> Attach<'a> {
         let kprobe = self.kprobe();
         let kretprobe = kprobe.and(self.kretprobe_only());
-        let fentry = self.fentry();
-        let fexit = fentry.and(self.returns());
-        let fmod_ret = fexit.and(self.modifiable());
-        let sleepable = fentry.and(self.may_sleep());
-        Attach { kprobe, kretprobe, fentry, fexit, fmod_ret, sleepable, misses: self.misses() }
+        Attach {
+            kprobe,
+            kretprobe,
+            fentry: self.trace(&[]),
+            fexit: self.trace(&[Self::returns]),
+            fmod_ret: self.trace(&[Self::modifiable, Self::returns]),
+            sleepable: self.trace(&[Self::may_sleep]),
+            misses: self.misses(),
+        }
     }
 
     /// Yes if the fact was read.
@@ -281,9 +297,9 @@ impl<'a> Subject<'a> {
         self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
     }
 
-    /// Whether some symbol of the name has one of the bits.
+    /// Whether the symbol that the kernel finds has one of the bits.
     fn has(&self, bits: u32) -> bool {
-        self.symbols.iter().any(|symbol| symbol.attach() & bits != 0)
+        self.symbols.first().is_some_and(|symbol| symbol.attach() & bits != 0)
     }
 
     fn not_init(&self) -> Answer<'a> {
@@ -368,16 +384,12 @@ impl<'a> Subject<'a> {
         if x86 && self.name == "__switch_to" { Answer::no(Obstacle::NoKretprobe) } else { Answer::Yes }
     }
 
-    fn fentry(&self) -> Answer<'a> {
-        self.all(&[
-            Self::btf_func,
-            Self::symbol,
-            Self::not_init,
-            Self::ftrace_site,
-            Self::not_denied,
-            Self::trampoline,
-            Self::signature,
-        ])
+    /// Tracing programs: what `bpf_check_attach_target` and its caller refuse when the program is loaded, with what is
+    /// special to a kind of program in between; then what `bpf_trampoline_link_prog` refuses when it is attached.
+    fn trace(&self, special: &[fn(&Self) -> Answer<'a>]) -> Answer<'a> {
+        let target = self.all(&[Self::btf_func, Self::prototype, Self::symbol]);
+        let loads = target.and(self.all(special)).and(self.not_denied());
+        loads.and(self.all(&[Self::trampoline, Self::registers, Self::not_init, Self::ftrace_site]))
     }
 
     fn kernel_btf_func(&self) -> Option<Type<'a>> {
@@ -416,19 +428,19 @@ impl<'a> Subject<'a> {
         if by_arch { Answer::Yes } else { self.without(Fact::Functions, Obstacle::NoTrampoline) }
     }
 
-    /// The limits of `btf_distill_func_proto` and of the architecture's trampoline.
-    fn signature(&self) -> Answer<'a> {
+    /// The limits of `btf_distill_func_proto`.
+    fn prototype(&self) -> Answer<'a> {
         let Some(proto) = self.kernel_btf_func().and_then(Type::target) else { return Answer::Yes };
         let no = |what| Answer::no(Obstacle::Signature { what });
         let types = proto.types();
         let params: Vec<_> = proto.params().collect();
         let count = params.len() as u32;
-        if params.last().is_some_and(|last| last.type_id.0 == 0) {
-            return no(Signature::Variadic);
-        }
         // MAX_BPF_FUNC_ARGS.
         if count > 12 {
             return no(Signature::Params { count, limit: 12 });
+        }
+        if params.last().is_some_and(|last| last.type_id.0 == 0) {
+            return no(Signature::Variadic);
         }
         let is_aggregate =
             |found: Type<'a>| matches!(found.stripped(true).kind(), TypeKind::Struct | TypeKind::Union);
@@ -451,18 +463,31 @@ impl<'a> Subject<'a> {
                 return no(Signature::ByValue);
             }
         }
+        Answer::Yes
+    }
+
+    /// The limit of the architecture's trampoline (`arch_prepare_bpf_trampoline`).
+    fn registers(&self) -> Answer<'a> {
+        let Some(proto) = self.kernel_btf_func().and_then(Type::target) else { return Answer::Yes };
+        if self.surface.kernel().arch != Arch::Amd64 {
+            return Answer::Yes;
+        }
+        let registers = |id| {
+            let found = proto.types().get(id).map(|found| found.stripped(true));
+            let size = found.filter(|found| found.kind() == TypeKind::Struct).and_then(Type::size);
+            size.map_or(1, |size| size.div_ceil(8))
+        };
+        let count: u32 = proto.params().map(|param| registers(param.type_id)).sum();
+        if count <= 6 {
+            return Answer::Yes;
+        }
         // Since Linux 473e3150e30a ("bpf, x86: allow function arguments up to 12 for TRACING") (in v6.6) the x86
         // trampoline passes arguments on the stack too. The commit brought the function that is looked for here.
-        if count > 6
-            && self.surface.kernel().arch == Arch::Amd64
-            && self.surface.function("clean_stack_garbage").is_none()
-        {
-            return self.without(
-                Fact::Functions,
-                Obstacle::Signature { what: Signature::Params { count, limit: 6 } },
-            );
+        let limit = if self.surface.function("clean_stack_garbage").is_some() { 12 } else { 6 };
+        if count <= limit {
+            return Answer::Yes;
         }
-        Answer::Yes
+        self.without(Fact::Functions, Obstacle::Signature { what: Signature::Registers { count, limit } })
     }
 
     /// Kernels that refuse to hook the exit of functions that do not return list them in a set.

@@ -23,7 +23,8 @@ use depsurf::surface::Surface;
 
 pub use self::measure::weigh;
 use self::measure::{Measure, measure};
-use self::report::{Table, mega, time};
+pub use self::report::Table;
+use self::report::{mega, time};
 use crate::cargo;
 use crate::packages::{self, Line};
 

@@ -129,7 +129,7 @@ impl Mirror {
 
     /// Packages that fit, in all their versions.
     pub fn packages(&self, fits: &dyn Fn(&str) -> bool) -> Result<Vec<Candidate>> {
-        let names = self.apt("apt-cache", &["pkgnames", "linux-"])?;
+        let names = self.apt("apt-cache", &["pkgnames"])?;
         let mut names: Vec<&str> = names.lines().filter(|name| fits(name)).collect();
         names.sort_unstable();
         if names.is_empty() {

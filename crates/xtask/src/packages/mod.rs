@@ -151,6 +151,14 @@ pub fn package(line: &Line, name: &str, version: &str) -> Result<PathBuf, Unavai
     find(line, &|package| package == name, name, version)
 }
 
+/// Release, which is what `uname -r` says, and package version of the kernel that [`debug_package`] gives.
+pub fn release(line: &Line) -> Result<(String, String)> {
+    let package = debug_package(line)?;
+    let (name, version, _) = parts(&package).context("debug packages are found by their names")?;
+    let release = name.strip_prefix("linux-image-").and_then(|rest| rest.strip_suffix("-dbg"));
+    Ok((release.context("a line has debug packages only")?.to_owned(), version))
+}
+
 /// The vmlinux of a line's package as a file of its own, for tools that read no packages.
 pub fn vmlinux(line: &Line) -> Result<PathBuf, Unavailable> {
     let package = debug_package(line)?;

@@ -16,14 +16,14 @@ use crate::surface::{Evidence, Meta};
 type Described<'d> = (&'d str, &'d str, Inline, &'d [&'d str]);
 
 /// A kernel with BPF trampolines and a traceable `f` that nothing speaks against.
-struct Image {
-    parts: Parts,
+pub(crate) struct Image {
+    pub(crate) parts: Parts,
     functions: Vec<Described<'static>>,
     symbols: Vec<(&'static str, u32)>,
 }
 
 impl Image {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let known = [
             Fact::Functions,
             Fact::Symbols,
@@ -62,7 +62,7 @@ impl Image {
         image
     }
 
-    fn types(&mut self, describe: impl FnOnce(&mut Types)) {
+    pub(crate) fn types(&mut self, describe: impl FnOnce(&mut Types)) {
         let mut types = Types::new(Target::LE64);
         describe(&mut types);
         let blob = types.btf().btf.build();
@@ -71,24 +71,24 @@ impl Image {
         self.parts.meta.btf_types = self.parts.types.next_id().0;
     }
 
-    fn symbols(mut self, symbols: &[(&'static str, u32)]) -> Self {
+    pub(crate) fn symbols(mut self, symbols: &[(&'static str, u32)]) -> Self {
         self.symbols.retain(|(name, _)| *name != "f");
         self.symbols.extend_from_slice(symbols);
         self
     }
 
-    fn function(mut self, function: Described<'static>) -> Self {
+    pub(crate) fn function(mut self, function: Described<'static>) -> Self {
         self.functions.retain(|(name, ..)| *name != function.0);
         self.functions.push(function);
         self
     }
 
-    fn unknown(mut self, fact: Fact) -> Self {
+    pub(crate) fn unknown(mut self, fact: Fact) -> Self {
         self.parts.meta.evidence.insert(fact, Evidence::unknown("the test hides it"));
         self
     }
 
-    fn set(mut self, name: &str, member: &str, flags: u32) -> Self {
+    pub(crate) fn set(mut self, name: &str, member: &str, flags: u32) -> Self {
         let mut string = |text: &str| self.parts.strings.intern(text.as_bytes()).0.into();
         let (name, member) = (string(name), string(member));
         let first_member = (self.parts.set_members.len() as u32).into();
@@ -97,7 +97,7 @@ impl Image {
         self
     }
 
-    fn surface(mut self) -> Surface {
+    pub(crate) fn surface(mut self) -> Surface {
         let parts = &mut self.parts;
         let section = parts.strings.intern(b".text").0.into();
         parts.sections.push(record::ElfSection { name: section, module: 0.into() });
@@ -211,6 +211,13 @@ fn without_symbol_nothing_attaches() {
 }
 
 #[test]
+fn labels_of_the_assembler_are_not_in_kallsyms() {
+    // 7.2 keeps some `.Ltmp` in its `.symtab`.
+    let image = Image::new().symbols(&[(".Ltmp30", ATTACH_FTRACE), (".Ltmp30", ATTACH_FTRACE)]);
+    check(image, ".Ltmp30", kprobe, "no-symbol");
+}
+
+#[test]
 fn several_symbols_are_refused_by_kernels_that_count_them() {
     let twice = || Image::new().symbols(&[("f", ATTACH_FTRACE), ("f", ATTACH_FTRACE)]);
     let counting =
@@ -220,6 +227,41 @@ fn several_symbols_are_refused_by_kernels_that_count_them() {
     check(twice().unknown(Fact::Functions), "f", kprobe, "unknown Functions");
     let surface = twice().surface();
     assert_eq!(surface.attach("f").misses, [Miss::OtherFunctions { symbols: 2 }]);
+}
+
+#[test]
+fn of_several_symbols_the_one_at_the_lowest_address_is_taken() {
+    // As `io_serial_out` on 6.1, of which the first is in a file without ftrace sites.
+    let image = |first, second| Image::new().symbols(&[("f", first), ("f", second)]);
+    for of in [kprobe, fentry] {
+        check(image(0, ATTACH_FTRACE), "f", of, "no-ftrace-site");
+        check(image(ATTACH_FTRACE, 0), "f", of, "yes");
+    }
+    check(image(ATTACH_FTRACE, ATTACH_FTRACE | record::ATTACH_BLACKLIST), "f", kprobe, "yes");
+    check(image(ATTACH_FTRACE | record::ATTACH_BLACKLIST, ATTACH_FTRACE), "f", kprobe, "kprobe-blacklist");
+}
+
+#[test]
+fn what_is_refused_on_loading_comes_before_what_is_refused_on_attaching() {
+    let untraceable = || Image::new().symbols(&[("f", 0)]);
+    check(untraceable(), "f", fmod_ret, "not-modifiable");
+    check(untraceable(), "f", sleepable, "not-sleepable");
+    check(untraceable().set("btf_id_deny", "f", 0), "f", fentry, "denied");
+    check(untraceable().set("noreturn_deny", "f", 0), "f", fexit, "no-return");
+    let init = Image::new().symbols(&[("f", ATTACH_FTRACE | record::ATTACH_INIT)]);
+    check(init, "f", sleepable, "not-sleepable");
+    let mut variadic = untraceable();
+    variadic.types(|types| {
+        types.function("f", "int", &[("a", "int"), ("", "void")]);
+    });
+    check(variadic, "f", fentry, "signature");
+    // The trampoline is made before ftrace is asked.
+    let mut many = untraceable();
+    many.types(|types| {
+        types.function("f", "int", &[("a", "int"); 7]);
+    });
+    let limit = Signature::Registers { count: 7, limit: 6 };
+    assert_eq!(many.surface().attach("f").fentry, Answer::no(Obstacle::Signature { what: limit }));
 }
 
 #[test]
@@ -353,6 +395,14 @@ fn trampolines_have_limits() {
         types.function("f", "int", &[("a", "struct pair")]);
     });
     check(by_value, "f", fentry, "yes");
+    // As `fl_create` on 6.1: six parameters, of which one takes two registers.
+    let mut wide = Image::new();
+    wide.types(|types| {
+        types.structure("btf_func_model", &[("ret_size", "u8"), ("arg_flags", "u8")]);
+        types.structure("pair", &[("a", "long"), ("b", "long")]);
+        types.function("f", "int", &[&[("p", "struct pair")][..], &ints(5)].concat());
+    });
+    check(wide, "f", fentry, "signature");
     let mut arm = with(&ints(7), "int");
     arm.parts.meta.kernel.arch = Arch::Arm64;
     check(arm, "f", fentry, "yes");

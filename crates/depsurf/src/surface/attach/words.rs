@@ -83,7 +83,13 @@ impl fmt::Display for Obstacle {
                 f.write_str("variable arguments cannot pass a BPF trampoline")
             }
             Self::Signature { what: Signature::Params { count, limit } } => {
-                write!(f, "{count} parameters, a BPF trampoline of this kernel passes at most {limit}")
+                write!(f, "{count} parameters, a BPF trampoline passes at most {limit}")
+            }
+            Self::Signature { what: Signature::Registers { count, limit } } => {
+                write!(
+                    f,
+                    "arguments in {count} registers, a BPF trampoline of this kernel passes at most {limit}"
+                )
             }
             Self::Signature { what: Signature::ByValue } => {
                 f.write_str("a struct or union by value, which a BPF trampoline cannot pass")
