@@ -1,6 +1,6 @@
 //! `depsurf check FILE...`.
 
-use depsurf::check::{Consequence, Options, Prepared, check};
+use depsurf::check::{Consequence, Options, Prepared, check, check_scripts};
 use depsurf::surface::Surface;
 use depsurf_render::Look;
 use depsurf_render::check::{Checked, json, markdown, terminal};
@@ -20,10 +20,11 @@ const WIDTH: usize = 100;
 pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     let files = Files::read(&verb.files, told)?;
     let (objects, mut damaged) = files.objects(told);
+    let decided = verb.decided.of(&objects, told)?;
     let mut prepared = Vec::new();
-    for found in &objects {
+    for (found, choices) in objects.iter().zip(&decided) {
         match Prepared::new(&found.name, &found.object) {
-            Ok(object) => prepared.push(object),
+            Ok(object) => prepared.push(object.with(choices)),
             Err(error) => {
                 damaged = true;
                 told.warning(format_args!("{}: {error}", found.name));
@@ -37,7 +38,14 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
         relocations: told.verbose() || verb.format == Format::Json,
         reference: surfaces.get(opened.default).copied(),
     };
-    let report = check(&prepared, &surfaces, options);
+    let mut report = check(&prepared, &surfaces, options);
+    report.objects.extend(check_scripts(&files.scripts(), &surfaces));
+    for (name, script) in files.scripts() {
+        for note in &script.notes {
+            let place = note.first.as_ref().map_or_else(String::new, |first| format!(": {first}"));
+            told.warning(format_args!("{name}: {} ({}){place}", note.message, note.count));
+        }
+    }
     let ids: Vec<_> = surfaces.iter().map(|surface| surface.kernel()).collect();
     let checked = Checked { report: &report, labels: groups::short_labels(&ids) };
     match verb.format {

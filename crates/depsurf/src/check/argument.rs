@@ -81,9 +81,10 @@ pub(super) fn findings(
     reference: Option<&Surface>,
     object: &Object<'_>,
     program: &PreparedProgram<'_>,
+    hook: Hook<'_>,
     accesses: &[ContextAccess],
 ) -> Vec<Finding> {
-    let mut found = match program.program.sec.hook {
+    let mut found = match hook {
         Hook::TpBtf { name: Some(name) } => raw_arguments(surface, reference, name, accesses, true),
         Hook::RawTracepoint { name: Some(name), .. } => {
             raw_arguments(surface, reference, name, accesses, false)

@@ -6,6 +6,7 @@
 //! can be wrong. Not judged here: what the verifier says of code that is all right by itself, permissions, lockdown.
 
 mod argument;
+mod choice;
 pub mod core;
 mod external;
 mod feature;
@@ -14,6 +15,7 @@ mod hook;
 mod object;
 mod report;
 mod rules;
+mod script;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,6 +26,7 @@ pub use self::report::{
     Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, Verdict, Whole,
 };
 pub use self::rules::{Consequence, Entry, Rule};
+pub use self::script::check_scripts;
 
 use self::core::{Access, Candidates, Outcome, Patch, Refusal};
 use self::external::Resolved;
@@ -31,7 +34,7 @@ use self::feature::Features;
 use self::flow::{Code, Mark, Reached, Value};
 use self::object::{OPTIONS, PreparedProgram};
 use crate::bpf::core::RelocationKind;
-use crate::bpf::{Class, Insn, POISON};
+use crate::bpf::{Class, Insn, POISON, Sec};
 use crate::surface::{Fact, Surface};
 
 /// What is asked for.
@@ -53,7 +56,10 @@ pub fn check(objects: &[Prepared<'_>], kernels: &[&Surface], options: Options<'_
         report.programs.extend(object.programs.iter().map(|program| ProgramReport {
             name: program.program.name.to_owned(),
             section: program.program.sec.written.to_owned(),
-            autoload: program.program.sec.autoload,
+            targets: choice::targets(program),
+            autoload: program.sec().autoload,
+            optional: program.optional,
+            is_guess: program.is_guess,
             verdicts: Vec::new(),
         }));
         for on in on {
@@ -99,7 +105,7 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
         let refused =
             || Verdict { consequence: Consequence::ObjectFails, ..Verdict::new(Vec::new(), Vec::new()) };
         let verdicts = prepared.programs.iter().map(|_| refused()).collect();
-        return OnKernel { whole: whole(prepared, findings, &[]), verdicts };
+        return OnKernel { whole: choice::whole(prepared, findings, &[]), verdicts };
     }
     let (externals, missing) = external::resolve(surface, object);
     findings.extend(missing);
@@ -109,20 +115,14 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
     let verdicts: Vec<Verdict> = prepared
         .programs
         .iter()
-        .map(|program| of_program(prepared, program, kernel, &relocated, &externals, options))
+        .map(|program| {
+            let on =
+                |sec: &Sec<'_>| of_program(prepared, program, sec, kernel, &relocated, &externals, options);
+            let verdict = choice::first_that_works(&program.targets, on);
+            if program.is_guess { choice::guessed(program, verdict) } else { verdict }
+        })
         .collect();
-    OnKernel { whole: whole(prepared, findings, &verdicts), verdicts }
-}
-
-/// The object as a whole: one program that is loaded by default and fails fails all.
-fn whole(prepared: &Prepared<'_>, findings: Vec<Finding>, verdicts: &[Verdict]) -> Whole {
-    let default =
-        || prepared.programs.iter().zip(verdicts).filter(|(program, _)| program.program.sec.autoload);
-    let fails = |verdict: &Verdict| verdict.consequence >= Consequence::AttachFails;
-    let failing = default().filter(|(_, verdict)| fails(verdict)).map(|(it, _)| it.program.name.to_owned());
-    let own = findings.iter().map(|finding| finding.consequence);
-    let worst = own.chain(default().map(|(_, verdict)| verdict.consequence)).max();
-    Whole { consequence: worst.unwrap_or(Consequence::Fine), failing: failing.collect(), findings }
+    OnKernel { whole: choice::whole(prepared, findings, &verdicts), verdicts }
 }
 
 /// What libbpf makes of an object's CO-RE relocations on a kernel.
@@ -166,14 +166,15 @@ impl Relocations {
 fn of_program(
     prepared: &Prepared<'_>,
     program: &PreparedProgram<'_>,
+    sec: &Sec<'_>,
     kernel: &Kernel<'_>,
     relocated: &Relocations,
     externals: &[Resolved],
     options: Options<'_>,
 ) -> Verdict {
     let surface = kernel.surface;
-    let mut findings = feature::of_program(surface, &kernel.features, program.program);
-    let hook = hook::findings(surface, &program.program.sec);
+    let mut findings = feature::of_program(surface, &kernel.features, sec);
+    let hook = hook::findings(surface, sec);
     if findings.is_empty() || hook.is_empty() {
         findings.extend(hook);
     }
@@ -182,7 +183,10 @@ fn of_program(
         findings.push(finding.clone());
     }
     let suspects = Suspects::new(prepared, program, kernel, relocated, externals);
-    let unpatched = argument_findings(surface, options, prepared, program, &program.context);
+    let of_context = |accesses: &[flow::ContextAccess]| {
+        argument::findings(surface, options.reference, prepared.object, program, sec.hook, accesses)
+    };
+    let unpatched = of_context(&program.context);
     let wants_flow = !suspects.list.is_empty() || !unpatched.is_empty() || options.relocations;
     let reached = wants_flow.then(|| suspects.follow(prepared, program, externals, surface, &[]));
     let is_reached = |slot: usize| reached.as_ref().is_none_or(|it| it.slots.get(slot) == Some(&true));
@@ -210,7 +214,7 @@ fn of_program(
         }
     }
     if let Some(reached) = &reached {
-        findings.extend(argument_findings(surface, options, prepared, program, &reached.context));
+        findings.extend(of_context(&reached.context));
     } else {
         findings.extend(unpatched);
     }
@@ -223,16 +227,6 @@ fn of_program(
         Vec::new()
     };
     Verdict::new(findings, relocations)
-}
-
-fn argument_findings(
-    surface: &Surface,
-    options: Options<'_>,
-    prepared: &Prepared<'_>,
-    program: &PreparedProgram<'_>,
-    accesses: &[flow::ContextAccess],
-) -> Vec<Finding> {
-    argument::findings(surface, options.reference, prepared.object, program, accesses)
 }
 
 fn relocation_list(
