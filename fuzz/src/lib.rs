@@ -16,6 +16,7 @@ pub mod object;
 pub mod package;
 mod patch;
 pub mod scan;
+pub mod script;
 pub mod store;
 mod walk;
 

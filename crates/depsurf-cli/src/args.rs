@@ -12,6 +12,7 @@ use depsurf::kernel::KernelId;
 use depsurf_render::Kind;
 
 use crate::schema;
+use crate::side::Decided;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -141,6 +142,8 @@ pub struct Check {
     /// eBPF objects, or files that have some inside: programs, libraries, archives.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub decided: Decided,
     /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
     #[arg(long, alias = "kernels", value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
@@ -196,6 +199,8 @@ pub struct Deps {
     /// eBPF objects, or files that have some inside: programs, libraries, archives.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub decided: Decided,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: DepsFormat,

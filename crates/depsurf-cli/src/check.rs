@@ -1,6 +1,6 @@
 //! `depsurf check FILE...`.
 
-use depsurf::check::{Cover, Options, Prepared, Report, check};
+use depsurf::check::{Cover, Options, Prepared, Report, check, check_scripts};
 use depsurf::surface::Surface;
 use depsurf_render::Look;
 use depsurf_render::check::{Checked, cover, cover_json, github, json, junit, markdown, sarif, terminal};
@@ -30,10 +30,11 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
     let gate = Gate::read(verb)?;
     let files = Files::read(&verb.files, told)?;
     let (objects, mut damaged) = files.objects(told);
+    let decided = verb.decided.of(&objects, told)?;
     let mut prepared = Vec::new();
-    for found in &objects {
+    for (found, choices) in objects.iter().zip(&decided) {
         match Prepared::new(&found.name, &found.object) {
-            Ok(object) => prepared.push(object),
+            Ok(object) => prepared.push(object.with(choices)),
             Err(error) => {
                 damaged = true;
                 told.warning(format_args!("{}: {error}", found.name));
@@ -50,6 +51,13 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
         reference: surfaces.get(opened.default).copied(),
     };
     let mut report = check(&prepared, &surfaces, options);
+    report.objects.extend(check_scripts(&files.scripts(), &surfaces));
+    for (name, script) in files.scripts() {
+        for note in &script.notes {
+            let place = note.first.as_ref().map_or_else(String::new, |first| format!(": {first}"));
+            told.warning(format_args!("{name}: {} ({}){place}", note.message, note.count));
+        }
+    }
     if verb.matrix {
         let chosen = Cover::new(&report);
         output.write(match verb.format {
@@ -82,7 +90,10 @@ fn write(
     let directory = std::env::current_dir().ok();
     let files = depsurf_render::check::Files {
         root: directory.as_ref().and_then(|it| it.to_str()),
-        objects: objects.iter().map(|found| (found.name.as_str(), found.path)).collect(),
+        objects: objects
+            .iter()
+            .map(|found| (found.name.as_str(), found.path.to_str().unwrap_or(&found.name)))
+            .collect(),
     };
     let whole = Checked { report, labels: labels.clone() };
     let left = Checked { report: left, labels };

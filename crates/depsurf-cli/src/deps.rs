@@ -17,16 +17,18 @@ const WIDTH: usize = 100;
 pub fn run(verb: &Deps, _: &Global, told: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     let files = Files::read(&verb.files, told)?;
     let (objects, mut damaged) = files.objects(told);
+    let decided = verb.decided.of(&objects, told)?;
     let mut found = Vec::new();
-    for object in &objects {
+    for (object, choices) in objects.iter().zip(&decided) {
         match Dependencies::of(&object.name, &object.object, object.place.start, object.place.len()) {
-            Ok(dependencies) => found.push(dependencies),
+            Ok(dependencies) => found.push(dependencies.with(choices)),
             Err(error) => {
                 damaged = true;
                 told.warning(format_args!("{}: {error}", object.name));
             }
         }
     }
+    found.extend(files.scripts().into_iter().map(|(name, script)| script.dependencies(name)));
     match verb.format {
         DepsFormat::Table => {
             let width = output.width().unwrap_or(WIDTH);

@@ -24,6 +24,7 @@ mod progress;
 mod schema;
 mod search;
 mod show;
+mod side;
 mod starter;
 mod terminal;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use depsurf::bpf::Dependencies;
+use depsurf::bpf::{Dependencies, TypeDependency};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
@@ -47,15 +47,36 @@ pub fn terminal(objects: &[Dependencies], look: &Look) -> String {
         page.heading(&place);
         for program in &object.programs {
             let autoload = if program.autoload { "" } else { ", not loaded by default" };
-            let line = format!(
-                "{}  {}  {} instructions{autoload}",
-                program.name, program.section, program.instructions
-            );
+            let optional = if program.optional { ", optional" } else { "" };
+            let code = match program.instructions {
+                0 => String::new(),
+                count => format!("  {count} instructions"),
+            };
+            let line = format!("{}  {}{code}{autoload}{optional}", program.name, program.section);
             page.line(2, Tone::Title, &line);
+            if !program.targets.is_empty() {
+                let guess = if program.is_guess { "  (a guess)" } else { "" };
+                page.line(
+                    4,
+                    Tone::Plain,
+                    &format!("attached to  {}{guess}", program.targets.join(", else ")),
+                );
+            }
+            if let Some(when) = &program.when {
+                page.line(4, Tone::Plain, &format!("when  {when}"));
+            }
             if !program.helpers.is_empty() {
                 page.line(4, Tone::Plain, &format!("helpers  {}", program.helpers.join(", ")));
             }
-            types(&mut page, program);
+            types(&mut page, &program.types, 4);
+        }
+        if !object.types.is_empty() {
+            page.line(2, Tone::Title, "Fields");
+            types(&mut page, &object.types, 4);
+        }
+        for ways in &object.any_of {
+            let ways: Vec<String> = ways.iter().map(|way| way.join(" and ")).collect();
+            page.line(2, Tone::Plain, &format!("the loader takes  {}", ways.join(", or ")));
         }
         if !object.maps.is_empty() {
             page.line(2, Tone::Title, "Maps");
@@ -83,25 +104,25 @@ pub fn terminal(objects: &[Dependencies], look: &Look) -> String {
 }
 
 /// Each path with all that is asked of it; lines of source with `-v`.
-fn types(page: &mut Shelf<'_>, program: &depsurf::bpf::ProgramDependencies) {
+fn types(page: &mut Shelf<'_>, list: &[TypeDependency], indent: usize) {
     let mut order: Vec<&str> = Vec::new();
     let mut asked: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (number, of) in program.types.iter().enumerate() {
-        let list = asked.entry(&of.path).or_default();
-        if list.is_empty() {
+    for (number, of) in list.iter().enumerate() {
+        let numbers = asked.entry(&of.path).or_default();
+        if numbers.is_empty() {
             order.push(&of.path);
         }
-        list.push(number);
+        numbers.push(number);
     }
     for path in order {
-        let list = &asked[path];
-        let kinds: Vec<&str> = list.iter().map(|number| program.types[*number].kind.as_str()).collect();
-        page.line(4, Tone::Plain, &format!("{path}  {}", kinds.join(", ")));
+        let numbers = &asked[path];
+        let kinds: Vec<&str> = numbers.iter().map(|number| list[*number].kind.as_str()).collect();
+        page.line(indent, Tone::Plain, &format!("{path}  {}", kinds.join(", ")));
         if page.look().verbose {
-            for number in list {
-                let of = &program.types[*number];
+            for number in numbers {
+                let of = &list[*number];
                 if let (Some(place), Some(text)) = (&of.place, &of.text) {
-                    page.line(6, Tone::Dim, &format!("{place}: {text}"));
+                    page.line(indent + 2, Tone::Dim, &format!("{place}: {text}"));
                 }
             }
         }

@@ -19,6 +19,7 @@ pub mod kind;
 pub mod names;
 pub mod note;
 pub mod progress;
+pub mod script;
 pub mod search;
 pub mod select;
 pub mod source;

@@ -50,6 +50,8 @@ pub enum Target {
     Object,
     /// Files with eBPF objects in them
     Scan,
+    /// Scripts of bpftrace and BCC, and side files
+    Script,
 }
 
 impl Target {
@@ -61,7 +63,7 @@ impl Target {
     fn longest(self) -> usize {
         match self {
             Self::Image | Self::Package | Self::Store | Self::Import | Self::Names => 64 << 10,
-            Self::Dwarf | Self::Btf | Self::Object | Self::Scan => 4 << 10,
+            Self::Dwarf | Self::Btf | Self::Object | Self::Scan | Self::Script => 4 << 10,
         }
     }
 }

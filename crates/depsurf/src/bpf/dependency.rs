@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Call, Definition, ExternalKind, Object, Program, Reference};
+use super::{Call, Choices, Definition, ExternalKind, Object, Program, Reference};
 use crate::error::Result;
 use crate::note::Note;
 
@@ -22,6 +22,12 @@ pub struct Dependencies {
     pub license: Option<String>,
     /// Its programs, in the order of the file.
     pub programs: Vec<ProgramDependencies>,
+    /// Programs of which the loader takes one set, where a side file tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub any_of: Vec<Vec<Vec<String>>>,
+    /// Fields that a script reads, as far as they can be seen. Objects tell them by program.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<TypeDependency>,
     /// Its maps, and the sections of variables that become maps.
     pub maps: Vec<MapDependency>,
     /// kfuncs, variables and options of the kernel.
@@ -38,6 +44,19 @@ pub struct ProgramDependencies {
     pub name: String,
     /// Section, as written: what it attaches to.
     pub section: String,
+    /// What it attaches to in its place, as the loader chooses; of several the first that works. Empty where the
+    /// section is right.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// Whether these are a guess from the loader's texts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_guess: bool,
+    /// Whether the loader goes on without it, where a side file tells.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// When the loader loads it, in a side file's words; none where nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
     /// Whether it is loaded unless the loader says otherwise.
     pub autoload: bool,
     /// `BPF_PROG_TYPE_KPROBE`; none where the section is unknown.
@@ -124,10 +143,25 @@ impl Dependencies {
             size,
             license: object.license().map(str::to_owned),
             programs: object.programs().map(|program| of_program(object, program)).collect::<Result<_>>()?,
+            any_of: Vec::new(),
+            types: Vec::new(),
             maps: maps.collect(),
             externals: externals.collect(),
             notes: object.notes().to_vec(),
         })
+    }
+
+    /// With what the loader decides.
+    #[must_use]
+    pub fn with(mut self, choices: &Choices) -> Self {
+        for program in &mut self.programs {
+            let Some(choice) = choices.of(&program.name) else { continue };
+            program.targets.clone_from(&choice.targets);
+            (program.optional, program.is_guess) = (choice.optional, choice.is_guess);
+            program.when.clone_from(&choice.when);
+        }
+        self.any_of = choices.groups().iter().map(|group| group.ways.clone()).collect();
+        self
     }
 }
 
@@ -161,6 +195,10 @@ fn of_program(object: &Object<'_>, program: &Program<'_>) -> Result<ProgramDepen
     Ok(ProgramDependencies {
         name: program.name.to_owned(),
         section: sec.written.to_owned(),
+        targets: Vec::new(),
+        is_guess: false,
+        optional: false,
+        when: None,
         autoload: sec.autoload,
         program_type: sec.entry.and_then(|entry| entry.program.name()).map(str::to_owned),
         attach_type: sec.entry.and_then(|entry| entry.attach?.name()).map(str::to_owned),

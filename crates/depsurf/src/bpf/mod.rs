@@ -30,6 +30,7 @@ mod program;
 mod rodata;
 mod scan;
 mod section;
+mod target;
 #[cfg(test)]
 mod tests;
 mod uapi;
@@ -51,6 +52,7 @@ pub use self::program::Program;
 pub use self::rodata::{DataKind, Variable};
 pub use self::scan::{compressed, scan};
 pub use self::section::{Entry, Hook, Sec, TABLE, TraceAt, Tracepoint, UserFunction, UserProbe};
+pub use self::target::{Choice, Choices, Group};
 pub use self::uapi::{AttachType, Helper, MapType, ProgramType};
 
 use self::core::{Path, Relocation};

@@ -81,9 +81,10 @@ pub(super) fn findings(
     reference: Option<&Surface>,
     object: &Object<'_>,
     program: &PreparedProgram<'_>,
+    hook: Hook<'_>,
     accesses: &[ContextAccess],
 ) -> Vec<Finding> {
-    let mut found = match program.program.sec.hook {
+    let mut found = match hook {
         Hook::TpBtf { name: Some(name) } => raw_arguments(surface, reference, name, accesses, true),
         Hook::RawTracepoint { name: Some(name), .. } => {
             raw_arguments(surface, reference, name, accesses, false)
@@ -152,8 +153,8 @@ fn raw_arguments(
                     finding.fails(Errno::Eacces, message)
                 } else {
                     finding.so(Consequence::AttachFails).fails(
-                        Errno::Eacces,
-                        format!("failed to open raw tracepoint '{name}': Permission denied"),
+                        Errno::Einval,
+                        format!("failed to open raw tracepoint '{name}': Invalid argument"),
                     )
                 },
             ));

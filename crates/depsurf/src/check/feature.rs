@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::report::{Errno, Finding};
 use super::rules::Rule;
-use crate::bpf::{AttachType, Definition, Helper, MapType, Object, Program, ProgramType};
+use crate::bpf::{AttachType, Definition, Helper, MapType, Object, ProgramType, Sec};
 use crate::surface::types::TypeKind;
 use crate::surface::{Fact, Surface};
 
@@ -53,9 +53,9 @@ fn no_enum(surface: &Surface, subject: &str, name: &str) -> Finding {
 }
 
 /// The types of a program and of its attachment.
-pub(super) fn of_program(surface: &Surface, features: &Features, program: &Program<'_>) -> Vec<Finding> {
+pub(super) fn of_program(surface: &Surface, features: &Features, sec: &Sec<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let kind = program.sec.program_type();
+    let kind = sec.program_type();
     if kind == ProgramType::UNSPEC {
         return findings;
     }
@@ -68,7 +68,7 @@ pub(super) fn of_program(surface: &Surface, features: &Features, program: &Progr
         ),
         None => findings.push(no_enum(surface, &name, "bpf_prog_type")),
     }
-    if let Some(attach) = program.sec.entry.and_then(|entry| entry.attach) {
+    if let Some(attach) = sec.entry.and_then(|entry| entry.attach) {
         findings.extend(of_attachment(features, attach));
     }
     findings

@@ -290,6 +290,9 @@ fn ksyscall(surface: &Surface, name: &str, ret: bool) -> Vec<Finding> {
 
 fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
     let subject = format!("{category}:{name}");
+    if subject.contains(['*', '?']) {
+        return event_pattern(surface, category, name);
+    }
     let listed = surface.tracepoints_named(name).any(|it| it.has_event() && it.system() == Some(category));
     let of_syscall = category == EVENT_SYSTEM && surface.syscall_event(name).is_some();
     if listed || of_syscall {
@@ -320,6 +323,31 @@ fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
         None => NOT_IN_IMAGE.to_owned(),
     };
     vec![Finding::new(Rule::NoEvent, subject, evidence).fails(errno, message)]
+}
+
+/// A pattern, as scripts have it: one event that it takes is enough.
+fn event_pattern(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
+    let subject = format!("{category}:{name}");
+    let takes = |system: &str, event: &str| matches(category, system) && matches(name, event);
+    let is_listed = surface
+        .tracepoints()
+        .any(|it| it.has_event() && it.system().is_some_and(|system| takes(system, it.name())));
+    // Any prefix of the events of system calls stands for all of them.
+    let of_syscalls = matches(category, EVENT_SYSTEM) && (name.starts_with("sys_") || name.starts_with('*'));
+    if is_listed || of_syscalls && surface.has_syscall_events() == Some(true) {
+        return Vec::new();
+    }
+    let facts: &[Fact] = if of_syscalls {
+        &[Fact::SyscallMetadata, Fact::Syscalls, Fact::Config]
+    } else {
+        &[Fact::Tracepoints]
+    };
+    if let Some(finding) = unread(surface, &subject, facts) {
+        return vec![finding];
+    }
+    let rule = if of_syscalls { Rule::NoSyscallEvent } else { Rule::NoEvent };
+    let evidence = format!("no event of the pattern: {NOT_IN_IMAGE}");
+    vec![Finding::new(rule, subject, evidence).fails(Errno::Enoent, Errno::Enoent.text())]
 }
 
 fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding> {

@@ -8,6 +8,7 @@
 mod allow;
 mod argument;
 mod baseline;
+mod choice;
 pub mod core;
 mod cover;
 mod external;
@@ -19,22 +20,24 @@ mod message;
 mod object;
 mod report;
 mod rules;
+mod script;
 mod way;
 
 use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
-pub use self::message::{Message, messages};
 pub use self::allow::{Allow, Date, Expired};
 pub use self::baseline::Baseline;
 pub use self::cover::{Cover, Covered, Outcome as CoveredOutcome};
 pub use self::lock::{Compared, Lock};
+pub use self::message::{Message, messages};
 pub use self::object::Prepared;
 pub use self::report::{
     Errno, Finding, ObjectReport, Place, ProgramReport, Relocated, Report, SCHEMA, Settled, Verdict, Whole,
 };
 pub use self::rules::{Consequence, Entry, Rule};
+pub use self::script::check_scripts;
 pub use self::way::{Way, WayKind};
 
 use self::core::{Access, Candidates, Outcome, Patch, Refusal};
@@ -44,7 +47,7 @@ use self::flow::{Code, Mark, Reached, Value};
 use self::object::{OPTIONS, PreparedProgram};
 use self::way::Inside;
 use crate::bpf::core::RelocationKind;
-use crate::bpf::{Class, Insn, POISON};
+use crate::bpf::{Class, Insn, POISON, Sec};
 use crate::surface::{Fact, Surface};
 
 /// What is asked for.
@@ -68,7 +71,10 @@ pub fn check(objects: &[Prepared<'_>], kernels: &[&Surface], options: Options<'_
         report.programs.extend(object.programs.iter().map(|program| ProgramReport {
             name: program.program.name.to_owned(),
             section: program.program.sec.written.to_owned(),
-            autoload: program.program.sec.autoload,
+            targets: choice::targets(program),
+            autoload: program.sec().autoload,
+            optional: program.optional,
+            is_guess: program.is_guess,
             verdicts: Vec::new(),
         }));
         for on in on {
@@ -115,7 +121,7 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
         let refused =
             || Verdict { consequence: Consequence::ObjectFails, ..Verdict::new(Vec::new(), Vec::new()) };
         let verdicts = prepared.programs.iter().map(|_| refused()).collect();
-        return OnKernel { whole: whole(prepared, findings, &[]), verdicts };
+        return OnKernel { whole: choice::whole(prepared, findings, &[]), verdicts };
     }
     let (externals, missing) = external::resolve(surface, object);
     findings.extend(missing);
@@ -125,20 +131,14 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
     let verdicts: Vec<Verdict> = prepared
         .programs
         .iter()
-        .map(|program| of_program(prepared, program, kernel, &relocated, &externals, options))
+        .map(|program| {
+            let on =
+                |sec: &Sec<'_>| of_program(prepared, program, sec, kernel, &relocated, &externals, options);
+            let verdict = choice::first_that_works(&program.targets, on);
+            if program.is_guess { choice::guessed(program, verdict) } else { verdict }
+        })
         .collect();
-    OnKernel { whole: whole(prepared, findings, &verdicts), verdicts }
-}
-
-/// The object as a whole: one program that is loaded by default and fails fails all.
-fn whole(prepared: &Prepared<'_>, findings: Vec<Finding>, verdicts: &[Verdict]) -> Whole {
-    let default =
-        || prepared.programs.iter().zip(verdicts).filter(|(program, _)| program.program.sec.autoload);
-    let fails = |verdict: &Verdict| verdict.consequence >= Consequence::AttachFails;
-    let failing = default().filter(|(_, verdict)| fails(verdict)).map(|(it, _)| it.program.name.to_owned());
-    let own = findings.iter().map(|finding| finding.consequence);
-    let worst = own.chain(default().map(|(_, verdict)| verdict.consequence)).max();
-    Whole { consequence: worst.unwrap_or(Consequence::Fine), failing: failing.collect(), findings }
+    OnKernel { whole: choice::whole(prepared, findings, &verdicts), verdicts }
 }
 
 /// What libbpf makes of an object's CO-RE relocations on a kernel.
@@ -182,14 +182,15 @@ impl Relocations {
 fn of_program(
     prepared: &Prepared<'_>,
     program: &PreparedProgram<'_>,
+    sec: &Sec<'_>,
     kernel: &Kernel<'_>,
     relocated: &Relocations,
     externals: &[Resolved],
     options: Options<'_>,
 ) -> Verdict {
     let surface = kernel.surface;
-    let mut findings = feature::of_program(surface, &kernel.features, program.program);
-    let hook = hook::findings(surface, &program.program.sec);
+    let mut findings = feature::of_program(surface, &kernel.features, sec);
+    let hook = hook::findings(surface, sec);
     if findings.is_empty() || hook.is_empty() {
         findings.extend(hook);
     }
@@ -198,7 +199,10 @@ fn of_program(
         findings.push(finding.clone());
     }
     let suspects = Suspects::new(prepared, program, kernel, relocated, externals);
-    let unpatched = argument_findings(surface, options, prepared, program, &program.context);
+    let of_context = |accesses: &[flow::ContextAccess]| {
+        argument::findings(surface, options.reference, prepared.object, program, sec.hook, accesses)
+    };
+    let unpatched = of_context(&program.context);
     let wants_flow = !suspects.list.is_empty() || !unpatched.is_empty() || options.relocations;
     let reached = wants_flow.then(|| suspects.follow(prepared, program, externals, surface, &[]));
     let is_reached = |slot: usize| reached.as_ref().is_none_or(|it| it.slots.get(slot) == Some(&true));
@@ -226,7 +230,7 @@ fn of_program(
         }
     }
     if let Some(reached) = &reached {
-        findings.extend(argument_findings(surface, options, prepared, program, &reached.context));
+        findings.extend(of_context(&reached.context));
     } else {
         findings.extend(unpatched);
     }
@@ -244,16 +248,6 @@ fn of_program(
         Vec::new()
     };
     Verdict::new(findings, relocations)
-}
-
-fn argument_findings(
-    surface: &Surface,
-    options: Options<'_>,
-    prepared: &Prepared<'_>,
-    program: &PreparedProgram<'_>,
-    accesses: &[flow::ContextAccess],
-) -> Vec<Finding> {
-    argument::findings(surface, options.reference, prepared.object, program, accesses)
 }
 
 fn relocation_list(

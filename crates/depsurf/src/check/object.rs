@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::flow::{self, Code, ContextAccess, Mark, Value};
 use super::report::Place;
 use crate::bpf::core::Path;
-use crate::bpf::{Call, DataKind, Definition, ExternalKind, Linked, Object, Program, Reference};
+use crate::bpf::{
+    Call, Choices, DataKind, Definition, ExternalKind, Linked, Object, Program, Reference, Sec,
+};
 use crate::error::Result;
 
 /// An object that is ready to be compared with kernels.
@@ -17,12 +19,20 @@ pub struct Prepared<'o> {
     /// For each CO-RE relocation what it is about; an error where it makes no sense even in the object.
     pub(super) paths: Vec<Result<Path<'o>>>,
     pub(super) programs: Vec<PreparedProgram<'o>>,
+    /// What the loader decides; none where nobody says.
+    pub(super) choices: Option<&'o Choices>,
 }
 
 /// A program with the functions that it calls.
 #[derive(Debug)]
 pub(super) struct PreparedProgram<'o> {
     pub program: &'o Program<'o>,
+    /// What it attaches to: what its section says, or else what the loader chooses from, in its order.
+    pub targets: Vec<Sec<'o>>,
+    /// Whether the object works without it.
+    pub optional: bool,
+    /// Whether the targets are a guess.
+    pub is_guess: bool,
     pub linked: Linked,
     /// What is known of slots whatever the kernel.
     pub marks: HashMap<usize, Mark>,
@@ -49,7 +59,27 @@ impl<'o> Prepared<'o> {
     pub fn new(name: impl Into<String>, object: &'o Object<'o>) -> Result<Self> {
         let paths = object.relocations().iter().map(|relocation| object.path(relocation)).collect();
         let programs = object.programs().map(|program| PreparedProgram::new(object, program));
-        Ok(Self { name: name.into(), object, paths, programs: programs.collect::<Result<_>>()? })
+        Ok(Self {
+            name: name.into(),
+            object,
+            paths,
+            programs: programs.collect::<Result<_>>()?,
+            choices: None,
+        })
+    }
+
+    /// With what the loader decides. Programs that the object does not have are passed over.
+    #[must_use]
+    pub fn with(mut self, choices: &'o Choices) -> Self {
+        for program in &mut self.programs {
+            let Some(choice) = choices.of(program.program.name) else { continue };
+            if !choice.targets.is_empty() {
+                program.targets = choice.targets.iter().map(|target| Sec::parse(target)).collect();
+            }
+            (program.optional, program.is_guess) = (choice.optional, choice.is_guess);
+        }
+        self.choices = Some(choices);
+        self
     }
 
     /// What the object's constants hold. Everything else may change before or while programs run.
@@ -74,6 +104,9 @@ impl<'o> PreparedProgram<'o> {
         let linked = object.linked(program)?;
         let mut prepared = Self {
             program,
+            targets: vec![program.sec],
+            optional: false,
+            is_guess: false,
             marks: HashMap::new(),
             relocations: Vec::new(),
             externals: Vec::new(),
@@ -137,6 +170,11 @@ impl<'o> PreparedProgram<'o> {
         prepared.context = reached.context;
         prepared.context_escapes = reached.context_escapes;
         Ok(prepared)
+    }
+
+    /// What it attaches to, before any other target is tried.
+    pub fn sec(&self) -> &Sec<'o> {
+        self.targets.first().unwrap_or(&self.program.sec)
     }
 
     /// The line of the program's source that a slot comes from.

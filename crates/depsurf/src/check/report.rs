@@ -239,8 +239,18 @@ pub struct ProgramReport {
     pub name: String,
     /// Section, as written.
     pub section: String,
+    /// What it attaches to in its place, as the loader chooses; of several the first that works. Empty where the
+    /// section is right.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// Whether these are a guess from the loader's texts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_guess: bool,
     /// Whether it is loaded unless the loader says otherwise.
     pub autoload: bool,
+    /// Whether the loader goes on without it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// One for each kernel, in the order of the report's kernels.
     pub verdicts: Vec<Verdict>,
 }
@@ -249,7 +259,8 @@ pub struct ProgramReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Whole {
-    /// What happens when it is loaded as it is: the worst of all programs that are loaded by default.
+    /// What happens when it is loaded: the worst of all programs that are loaded by default and that the loader does
+    /// not go on without. Of programs of which it takes some, what the best set does.
     pub consequence: Consequence,
     /// What is about the object and none of its programs: maps, externs.
     pub findings: Vec<Finding>,

@@ -17,7 +17,8 @@ pub(super) fn read(source: Source<'_>, parts: &mut Parts, notes: &mut Notes) -> 
 /// Reads the lines of `.comment`: the compiler's, and then perhaps those of other compilers.
 pub(super) fn comment(source: Source<'_>, parts: &mut Parts) -> Result<()> {
     let text = source.text()?;
-    let mut lines = text.lines().map(str::to_owned);
+    // A return at the very end is none of `lines`' line ends, but would be one in an export.
+    let mut lines = text.lines().map(|line| line.trim_end_matches('\r').to_owned());
     parts.meta.compiler = lines.next();
     if let Some(import) = &mut parts.meta.imported {
         import.further_comments = lines.collect();

@@ -435,6 +435,16 @@ fn proto_text(params: &[(bool, String)], result: &str) -> String {
 }
 
 #[test]
+fn a_return_at_the_end_of_a_comment_is_no_part_of_it() {
+    for text in ["GCC: 12\r", "GCC: 12\r\n", "GCC: 12\r\r"] {
+        let surface = of(&[("comment", text)]).unwrap();
+        assert_eq!(surface.meta().compiler.as_deref(), Some("GCC: 12"));
+        let again = of(&[("comment", &exported(&surface)[0].1)]).unwrap();
+        assert!(again.bytes() == surface.bytes(), "{text:?}");
+    }
+}
+
+#[test]
 fn a_function_without_a_verdict_is_told_of() {
     let (name, text) = FULL[0];
     let notes = |text: &str| of(&[(name, text)]).unwrap().notes().unwrap().len();
