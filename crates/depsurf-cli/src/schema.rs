@@ -38,7 +38,12 @@ fn document(what: impl Iterator<Item = (&'static str, Describe)>) -> Schema {
     let (mut names, mut alternatives) = (Vec::new(), Vec::new());
     for (name, describe) in what {
         names.push(format!("`depsurf {name} --format json`"));
-        alternatives.push(describe(&mut generator));
+        let mut described = describe(&mut generator);
+        // A verb that prints one of several things is as many alternatives.
+        match described.remove("anyOf").as_ref().and_then(Value::as_array) {
+            Some(several) => alternatives.extend(several.iter().filter_map(|it| it.clone().try_into().ok())),
+            None => alternatives.push(described),
+        }
     }
     let mut document = match alternatives.as_slice() {
         [only] => only.clone(),

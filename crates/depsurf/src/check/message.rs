@@ -72,7 +72,7 @@ const FORMS: &[Form] = &[
            rules: &[Rule::NoKconfigOption, Rule::NoKsym] },
     Form { pattern: r"relocation decision ambiguity|field offset ambiguity|multiple candidate target types found",
            rules: &[Rule::RelocationAmbiguous] },
-    Form { pattern: r"missing BPF prog type, check ELF section name '?(?P<name>[^']*)", rules: &[Rule::UnknownSection] },
+    Form { pattern: r"missing BPF prog type, check ELF section name(?: '(?P<name>[^']*)')?", rules: &[Rule::UnknownSection] },
     Form { pattern: r"failed to find valid kernel BTF", rules: &[Rule::NoKernelBtf] },
     Form { pattern: r"(?:Error in bpf_create_map\w*\(|map '|failed to create map \(name: ')(?P<name>[\w.]+).*(?:Invalid argument|\(?-22|-EINVAL)",
            rules: &[Rule::NoMapType] },

@@ -297,13 +297,20 @@ impl Report {
     /// in objects themselves.
     #[must_use]
     pub fn counts(&self) -> Consequence {
-        let of_objects = self.objects.iter().flat_map(|it| &it.whole).flat_map(|whole| open(&whole.findings));
-        let programs = self.objects.iter().flat_map(|it| &it.programs).filter(|program| program.autoload);
-        let of_programs = programs
-            .flat_map(|it| &it.verdicts)
-            .flat_map(|verdict| open(&verdict.findings))
-            .filter(|it| it.depends_on.is_empty());
-        of_objects.chain(of_programs).map(|finding| finding.consequence).max().unwrap_or(Consequence::Fine)
+        let mut worst = Consequence::Fine;
+        for object in &self.objects {
+            for (kernel, whole) in object.whole.iter().enumerate() {
+                let own = open(&whole.findings).map(|finding| finding.consequence);
+                let programs = object.programs.iter().filter(|program| program.autoload && !program.optional);
+                let findings =
+                    programs.filter_map(|it| it.verdicts.get(kernel)).flat_map(|it| open(&it.findings));
+                let certain = findings.filter(|it| it.depends_on.is_empty());
+                // Where the loader has another way, what one program cannot do is not what happens to the object.
+                let of_programs = certain.map(|finding| finding.consequence.min(whole.consequence));
+                worst = own.chain(of_programs).max().unwrap_or(Consequence::Fine).max(worst);
+            }
+        }
+        worst
     }
 
     /// The report without findings that are settled. What happens to a program is still told by all its findings.
