@@ -92,13 +92,19 @@ impl KernelId {
         }
     }
 
+    /// Whether it is a release candidate, as `6.13.0-rc3`.
+    #[must_use]
+    pub fn is_candidate(&self) -> bool {
+        is_candidate(&self.release)
+    }
+
     /// Versions ascending, release candidates before their release, then releases (runs of digits by value),
     /// flavours and architectures by name.
     #[must_use]
     pub fn order(&self, other: &Self) -> Ordering {
         self.version
             .cmp(&other.version)
-            .then_with(|| is_candidate(&other.release).cmp(&is_candidate(&self.release)))
+            .then_with(|| other.is_candidate().cmp(&self.is_candidate()))
             .then_with(|| natural(&self.release, &other.release))
             .then_with(|| self.flavour.cmp(&other.flavour))
             .then_with(|| self.arch.name().cmp(other.arch.name()))

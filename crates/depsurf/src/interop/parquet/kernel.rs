@@ -120,7 +120,12 @@ fn id(fact: Fact) -> String {
 /// Text that sorts by its bytes as [`KernelId`] sorts: numbers have leading zeros, and what ends first is smaller.
 fn sort_key(kernel: &KernelId) -> String {
     let version = kernel.version;
-    let mut key = format!("{:05}.{:05}.{:05} ", version.major, version.minor, version.patch);
+    // Candidates come before their release.
+    let stage = u8::from(!kernel.is_candidate());
+    let mut key = format!(
+        "{:05}.{:05}.{:05}.{:05} {stage} ",
+        version.major, version.minor, version.patch, version.fourth
+    );
     let mut rest = kernel.release.as_str();
     while let Some(first) = rest.chars().next() {
         let is_digit = first.is_ascii_digit();

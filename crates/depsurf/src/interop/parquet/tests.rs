@@ -226,7 +226,7 @@ fn unknown_facts_are_null_and_told() {
     );
     check(Table::Hooks, &[("attachable", "null"), ("sleepable", "null"), ("disabled", "null")]);
     check(Table::Tracepoints, &[("event", "null"), ("raw", "true"), ("raw_args", "null")]);
-    check(Table::Kernels, &[("sort_key", "\"00005.00004.00000 0000000026 generic amd64\"")]);
+    check(Table::Kernels, &[("sort_key", "\"00005.00004.00000.00000 1 0000000026 generic amd64\"")]);
 
     let evidence = rows(Table::Evidence, &surface);
     let known = row(&evidence, "fact", "functions");
