@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::error::Result;
 use crate::image::{ByAddress, Image, Symbol};
+use crate::kernel::Arch;
 use crate::note::Notes;
 use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{
@@ -34,8 +35,14 @@ impl Attach {
 }
 
 /// Bytes that may lie between an ftrace site and the function behind it: arm64 and riscv64 with
-/// `CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS` place two words before the entry, x86 pads with at most 16 bytes.
-const SITE_BEFORE_ENTRY: u64 = 16;
+/// `CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS` place two words before the entry. On x86 the site is in the function, so
+/// that one between functions is of an overridden weak function, whose symbol is gone and whose code is still there.
+fn site_before_entry(arch: Arch) -> u64 {
+    match arch {
+        Arch::Amd64 | Arch::I386 => 0,
+        _ => 8,
+    }
+}
 
 /// Reads all tables. A table that cannot be read is unknown, and a note.
 pub fn read(image: &Image<'_>, notes: &mut Notes) -> Attach {
@@ -97,7 +104,8 @@ impl<'i> Reader<'_, 'i> {
         }
         let next =
             behind.iter().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| symbol.is_function())?;
-        (next.address - address <= SITE_BEFORE_ENTRY).then_some(next.address)
+        let room = site_before_entry(self.image.machine().arch);
+        (next.address - address <= room).then_some(next.address)
     }
 
     /// `__start_mcount_loc`..`__stop_mcount_loc`: one pointer per site, which lies in its function or in the

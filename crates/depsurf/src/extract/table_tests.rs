@@ -372,6 +372,16 @@ fn sites_may_lie_before_their_function() {
     assert_eq!(found, [record::ATTACH_FTRACE, record::ATTACH_FTRACE, 0]);
 }
 
+/// Debian's 5.10 has the site of an overridden weak function in front of `__do_sys_prctl`, which has none itself.
+#[test]
+fn sites_of_overridden_functions_are_nobodys_on_x86() {
+    let mut kernel = Kernel::new(Machine::X86_64, Target::LE64);
+    kernel.function(Function::new("traced").size(0x18));
+    kernel.mcount_offset(-8);
+    let (surface, _) = surface_of(&kernel.build().bytes());
+    assert_eq!(attach_of(&surface, "traced"), 0);
+}
+
 #[test]
 fn parts_of_blacklisted_functions_are_blacklisted() {
     let mut kernel = Kernel::new(Machine::X86_64, Target::LE64);
