@@ -244,9 +244,16 @@ Examples:
   depsurf add *.deb                      debug packages, and the image packages with their configs")]
 pub struct Add {
     /// A vmlinux with debug information, or a Debian or Ubuntu package that holds one; image packages and
-    /// config files among them give the configuration of the kernel they belong to.
-    #[arg(required = true, value_name = "FILE")]
+    /// config files among them give the configuration of the kernel they belong to. Bare BTF, as
+    /// /sys/kernel/btf/vmlinux, gives the types alone.
+    #[arg(required_unless_present = "live", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Read what the running kernel tells of itself: its BTF, symbols, configuration, and what it says can be traced.
+    #[arg(long, conflicts_with_all = ["files", "config"])]
+    pub live: bool,
+    /// With --live: where /proc, /sys and /boot are, as of a machine whose files were copied.
+    #[arg(long, value_name = "DIR", default_value = "/", requires = "live", hide_default_value = true)]
+    pub root: PathBuf,
     /// Where the kernel's configuration is: a file like /boot/config-*, or the image package.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -354,6 +354,9 @@ fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding>
     let errno = Errno::Enoent;
     let message = format!("failed to open raw tracepoint '{name}': {}", errno.text());
     match surface.tracepoints_named(name).find(|it| it.is_raw()) {
+        Some(found) if writable && !found.knows_writable() => {
+            vec![missing(name, Fact::RawTracepoints, "types do not tell what raw programs may write")]
+        }
         Some(found) if writable && found.writable_size().is_none() => {
             let evidence = "no argument of it is writable";
             vec![Finding::new(Rule::NotWritable, name, evidence).fails(Errno::Einval, "Invalid argument")]

@@ -71,6 +71,14 @@ static MACHINES: [&Machine; 9] = [
     &s390x::MACHINE,
 ];
 
+/// Bytes of a pointer of an architecture, and whether it is big-endian.
+#[must_use]
+pub fn shape(arch: Arch) -> (u8, bool) {
+    let machine =
+        MACHINES.into_iter().find(|known| known.arch == arch).expect("every architecture is in the table");
+    (machine.address_size, machine.big_endian)
+}
+
 /// The architecture of an ELF header.
 pub(super) fn find(machine: elf::Machine, is_64: bool, endian: Endianness) -> Result<&'static Machine> {
     let big_endian = endian == Endianness::Big;
