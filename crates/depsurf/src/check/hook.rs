@@ -7,7 +7,7 @@ use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
 use crate::bpf::{Hook, Sec, TraceAt};
 use crate::kernel::Arch;
-use crate::surface::attach::{Answer, Miss, Obstacle};
+use crate::surface::attach::{Answer, EXIT_TEXT, Miss, Obstacle};
 use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::TypeKind;
 use crate::surface::{Fact, Surface};
@@ -178,6 +178,11 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
             match sites {
                 Some(sites) if sites > 0 => {
                     (new(Rule::FullyInlined, format!("no symbol; {sites} inlined copies")), Errno::Enoent)
+                }
+                _ if surface.symbols_named(name).any(|it| it.section() == Some(EXIT_TEXT)) => {
+                    let evidence =
+                        format!("in `{EXIT_TEXT}`, which kallsyms leaves out without CONFIG_KALLSYMS_ALL");
+                    (new(Rule::NoSymbol, evidence), Errno::Enoent)
                 }
                 Some(_) => (new(Rule::NoSymbol, "declared, but no symbol".into()), Errno::Enoent),
                 None => (new(Rule::NoSymbol, NOT_IN_IMAGE.into()), Errno::Enoent),
