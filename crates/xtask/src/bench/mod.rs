@@ -148,7 +148,10 @@ fn append(section: &str) -> Result<()> {
     let path = crate::root().join("docs/bench.md");
     let old = fs::read_to_string(&path).unwrap_or_else(|_| {
         "# Measurements\n\nAppended by `cargo xtask bench`, the newest last. Times are medians of whole processes, on the wall clock,\n\
-         with files in the page cache. Peak is the largest resident set, in which the pages of a mapped vmlinux count.\n"
+         with files in the page cache. Peak is the largest resident set, in which the pages of a mapped vmlinux count.\n\
+         The file of 100 MB in which objects are looked for stands for a large program of Go with embedded objects: it is the program\n\
+         `depsurf` itself, over and over, with objects of libbpf-tools at even distances between. Kernels beyond the downloaded ones are\n\
+         the same images under other names.\n"
             .into()
     });
     fs::write(&path, format!("{}\n\n{section}", old.trim_end()))
