@@ -34,7 +34,8 @@ pub fn run(verb: &args::Doctor, global: &Global, told: &Terminal, output: &mut O
             }
         }
     }
-    let kernel = if prepared.is_empty() { Err(String::new()) } else { running(&system, global, told) };
+    let kernel =
+        if prepared.is_empty() { Err("no object was given".into()) } else { running(&system, global, told) };
     let surfaces: Vec<&Surface> = kernel.as_ref().map(|(surface, _)| surface).into_iter().collect();
     // Without a kernel the report has no verdicts, and is what is asked about.
     let report = check(&prepared, &surfaces, Options { ways: true, ..Options::default() });
