@@ -10,12 +10,15 @@ use serde_json::Value;
 use testkit::Endian;
 use testkit::bpf::{Insn, Object};
 
+/// The configuration of a system for amd64.
+const CONFIG: &str = "#\n# Linux/x86 6.1 Kernel Configuration\n#\nCONFIG_64BIT=y\nCONFIG_KPROBE_EVENTS=y\n";
+
 /// A system that says it runs the starter dataset's 6.1 kernel for amd64, and has few of its functions.
 fn tree(home: &Home) -> String {
     let root = home.path().join("root");
     for (path, text) in [
         ("proc/version", "Linux version 6.1.0-50-cloud-amd64 (build@host) (gcc) #1 SMP\n"),
-        ("boot/config-6.1.0-50-cloud-amd64", "CONFIG_X86_64=y\nCONFIG_KPROBE_EVENTS=y\n"),
+        ("boot/config-6.1.0-50-cloud-amd64", CONFIG),
         ("proc/kallsyms", "ffffffff81000000 T vfs_read\nffffffff81000010 T vfs_open\n"),
         ("sys/kernel/tracing/available_filter_functions", "vfs_read\nvfs_open\n"),
         ("sys/kernel/tracing/events/sched/sched_switch/enable", "0\n"),
@@ -121,7 +124,7 @@ fn a_kernel_that_is_not_in_the_dataset_is_its_own_prediction() {
     let ran = home.run(&["doctor", &file, "--root", &root]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("predicted from what the kernel tells of itself"), "{}", ran.stdout);
-    assert!(has_line(&ran.stdout, "neither? no attach missing kprobe/no_such_function"), "{}", ran.stdout);
+    assert!(has_line(&ran.stdout, "neither? no attach missing ?kprobe/no_such_function"), "{}", ran.stdout);
 }
 
 #[test]

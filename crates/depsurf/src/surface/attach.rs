@@ -304,7 +304,9 @@ impl<'a> Subject<'a> {
         if !self.symbols.is_empty() {
             return Answer::Yes;
         }
-        let suffixed = self.function.is_some_and(|function| function.symbols().next().is_some());
+        // One of the name itself may be left out of kallsyms.
+        let is_other = |symbol: Symbol<'_>| symbol.name() != self.name;
+        let suffixed = self.function.is_some_and(|function| function.symbols().any(is_other));
         self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
     }
 
