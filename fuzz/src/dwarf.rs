@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use depsurf::dwarf::{self, Facts};
 use depsurf::extract::function::functions;
-use depsurf::extract::types::TypeMapper;
+use depsurf::extract::types::{KnownTypes, TypeMapper};
 use depsurf::note::Notes;
 use depsurf::progress::Silent;
 use depsurf::surface::strings::Strings;
@@ -88,10 +88,10 @@ pub fn run(data: &[u8]) {
 fn join(facts: &Facts<'_>) {
     assert_eq!(facts.unit_offsets.len().min(facts.units.len()), facts.units.len());
     let (mut strings, mut notes, mut mapped) = (Strings::new(), Notes::new(), Notes::new());
-    let mut mapper = TypeMapper::new(facts, TypeTable::new(), &mut strings, &mut mapped);
+    let mut mapper = TypeMapper::new(facts, KnownTypes::new(TypeTable::new()), &mut strings, &mut mapped);
     let tables =
         functions(facts, &mut mapper, 0xffff_ffff_8100_0000, |_, address| address % 2 == 0, &mut notes);
-    let types = mapper.finish();
+    let types = mapper.finish().into_table();
     black_box((tables.functions.len(), tables.instances.len()));
     let by_name = types.by_name(&strings);
     walk::types(types.view(&strings, &by_name));

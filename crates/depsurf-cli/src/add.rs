@@ -6,7 +6,7 @@ use depsurf::kernel::KernelId;
 use depsurf::note::Note;
 use depsurf::progress::Progress;
 use depsurf::source::live::Live;
-use depsurf::source::{self, Input};
+use depsurf::source::{self, Input, ModuleChoice};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
 use depsurf::{Error, extract};
@@ -101,7 +101,9 @@ fn inputs(verb: &Add) -> depsurf::Result<Vec<Input>> {
 }
 
 fn read(from: &Source<'_>, verb: &Add, terminal: &Terminal, progress: &Bar) -> depsurf::Result<Surface> {
-    let options = extract::Options { name: verb.name.clone(), strict: verb.strict, ..Default::default() };
+    let modules = ModuleChoice::parse(&verb.modules)?;
+    let options =
+        extract::Options { name: verb.name.clone(), strict: verb.strict, modules, ..Default::default() };
     let extracted = match from {
         Source::Files(input) => {
             let kernel = source::open(&input.image, &input.options(), progress)?;

@@ -24,6 +24,9 @@ pub struct Facts<'a> {
 pub struct Place<'a> {
     /// `btf` or `dwarf`, as in the definition of a struct.
     pub source: &'static str,
+    /// The module whose BTF has it; missing where the kernel's own has it, or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'a str>,
     /// The field; its offset counts from the start of the outermost struct.
     #[serde(flatten)]
     pub member: MemberFacts<'a>,
@@ -42,8 +45,12 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &'a str) -> Result<Facts<'a
         has_type = true;
         let Some(field) = resolve(found, path) else { continue };
         let member = MemberFacts::new(surface, field);
-        let place = Place { source: source(surface, found), member, struct_size: found.size() };
-        if !places.iter().any(|other| Place { source: other.source, ..place.clone() } == *other) {
+        let module = surface.module_of_type(found).map(|module| module.name());
+        let place = Place { source: source(surface, found), module, member, struct_size: found.size() };
+        if !places
+            .iter()
+            .any(|other| Place { source: other.source, module: other.module, ..place.clone() } == *other)
+        {
             places.push(place);
         }
     }
@@ -76,7 +83,11 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
     let (mut types, mut layout) = (Rows::default(), Rows::default());
     for (kernel, facts) in present {
         for place in &facts.places {
-            let from = if place.source == "dwarf" { "  (from DWARF: not in the kernel's BTF)" } else { "" };
+            let from = match (place.source, place.module) {
+                ("dwarf", _) => "  (from DWARF: not in the kernel's BTF)".to_owned(),
+                (_, Some(module)) => format!("  (in module {module})"),
+                _ => String::new(),
+            };
             types.add(*kernel, "", format!("{};{from}", place.member.line().0), Tone::Plain);
             let unit = if place.member.bitfield_size.is_some() { "" } else { " bytes" };
             let outer = place.struct_size.map_or_else(String::new, |size| format!(" of {size}"));

@@ -47,6 +47,9 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Instance")]
 pub struct InstanceFacts<'a> {
+    /// The module that it is compiled into; missing where that is vmlinux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'a str>,
     /// Source file of the compile unit; `None` for a declaration without definition.
     pub file: Option<&'a str>,
     /// File of the declaration.
@@ -122,6 +125,9 @@ pub struct SymbolFacts<'a> {
     pub binding: u8,
     /// Section.
     pub section: Option<&'a str>,
+    /// The module that has it; missing where that is vmlinux. Its address is then a place in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'a str>,
     /// What the image tells about attaching to it: `ftrace-site`, `kprobe-blacklist` ...
     #[serde(rename = "evidence", serialize_with = "json::evidence")]
     #[schemars(with = "Vec<String>")]
@@ -157,7 +163,7 @@ impl<'a> Facts<'a> {
             verdict,
             declaration: proto.map(|proto| c::prototype(proto, function.name())),
             prototype: proto.map(json::Prototype::new),
-            btf_func: function.btf_func().is_some_and(|func| func.id().0 < surface.meta().btf_types),
+            btf_func: function.btf_func().is_some_and(|func| surface.is_in_btf(func)),
             function,
             instances: function.instances().map(InstanceFacts::new).collect(),
             symbols: symbols.collect(),
@@ -181,6 +187,7 @@ impl<'a> InstanceFacts<'a> {
     fn new(instance: Instance<'a>) -> Self {
         let declaration = instance.declaration();
         Self {
+            module: instance.module(),
             file: instance.file(),
             decl_file: declaration.map(|(file, _)| file),
             decl_line: declaration.and_then(|(_, line)| line),
@@ -234,6 +241,7 @@ impl<'a> SymbolFacts<'a> {
             size: symbol.size(),
             binding: symbol.binding(),
             section: symbol.section(),
+            module: symbol.module().map(|module| module.name()),
             attach: symbol.attach(),
             meaning: meaning(symbol.name(), has_plain),
             kprobe: (is_entry && !has_plain).then(|| surface.attach(symbol.name()).kprobe),

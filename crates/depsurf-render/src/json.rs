@@ -290,6 +290,12 @@ pub(crate) struct Answers<'p> {
     sleepable: &'p Answer<'p>,
     /// What an attached program does not see all the same.
     misses: Vec<String>,
+    /// The module that has the symbol: all answers are for the time that it is loaded. Missing where vmlinux has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<&'p str>,
+    /// Further modules with a symbol of the name, which is not unique while they are loaded.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    also_in: &'p [&'p str],
 }
 
 pub(crate) fn attach<S: Serializer>(function: &Function<'_>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -302,6 +308,8 @@ pub(crate) fn attach<S: Serializer>(function: &Function<'_>, serializer: S) -> R
         fmod_ret: &attach.fmod_ret,
         sleepable: &attach.sleepable,
         misses: attach.misses.iter().map(ToString::to_string).collect(),
+        module: attach.module,
+        also_in: &attach.also_in,
     }
     .serialize(serializer)
 }

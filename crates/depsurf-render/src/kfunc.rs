@@ -21,6 +21,9 @@ pub struct Facts<'a> {
     pub flags: Option<Vec<String>>,
     /// Sets it is in; the kernel registers each for some program types. `None` where they are unknown.
     pub sets: Option<Vec<&'a str>>,
+    /// The module that has it, which must be loaded; missing where that is vmlinux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'a str>,
     /// Whether it has the `bpf_kfunc` DECL_TAG.
     pub decl_tag: bool,
     /// Whether all that is known is that some set of `.BTF_ids` has it, which may be one that is not about kfuncs.
@@ -39,6 +42,7 @@ pub(crate) fn lookup<'a>(surface: &'a Surface, name: &str) -> Option<Facts<'a>> 
         prototype: found.prototype().map(Prototype::new),
         flags: (!some_set).then(|| (0..32).filter(|bit| found.flags() >> bit & 1 != 0).map(flag).collect()),
         sets: (!some_set).then(|| found.sets().collect()),
+        module: found.module().map(|module| module.name()),
         decl_tag: found.evidence() & record::KFUNC_DECL_TAG != 0,
         some_set,
     })
@@ -77,6 +81,9 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
         let tone = if facts.some_set { Tone::Caution } else { Tone::Plain };
         facts_rows.add(*kernel, "flags", list(facts.flags.as_deref()), tone);
         facts_rows.add(*kernel, "sets", list(facts.sets.as_deref()), tone);
+        if let Some(module) = facts.module {
+            facts_rows.add(*kernel, "while loaded", format!("module {module}"), Tone::Caution);
+        }
         let known_by = match (facts.decl_tag, facts.some_set) {
             (true, _) => "`bpf_kfunc` tag in the BTF",
             (false, false) => "member of a kfunc set",

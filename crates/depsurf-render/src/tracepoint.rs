@@ -33,6 +33,9 @@ pub struct EventFacts<'a> {
     pub system: Option<&'a str>,
     /// Event class.
     pub class: Option<&'a str>,
+    /// The module that has it, which must be loaded; missing where that is vmlinux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'a str>,
     /// Whether `events/SYSTEM/NAME` exists.
     pub event: bool,
     /// Whether raw programs (`raw_tp`, `tp_btf`) can attach; `None` where that is unknown.
@@ -95,6 +98,7 @@ impl<'a> EventFacts<'a> {
         Self {
             system: found.system(),
             class: found.class(),
+            module: found.module().map(|module| module.name()),
             event: found.has_event(),
             raw: (found.is_raw() || surface.meta().knows(Fact::RawTracepoints)).then(|| found.is_raw()),
             record: found.record().map(c::structure),
@@ -118,6 +122,7 @@ impl<'a> EventFacts<'a> {
         Self {
             system: Some(EVENT_SYSTEM),
             class: Some(event.class()),
+            module: None,
             event: true,
             raw: Some(false),
             record: event.record().map(c::structure),
@@ -204,6 +209,9 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
                 names.add(kernel, "event", format!("system {system}, class {class}"), Tone::Plain);
             }
             (_, false) => names.add(kernel, "event", "none: only raw programs can attach", Tone::Caution),
+        }
+        if let Some(module) = event.module {
+            names.add(kernel, "while loaded", format!("module {module}"), Tone::Caution);
         }
         let (text, tone) = match (event.raw, event.writable_size) {
             (None, _) => ("unknown: raw tracepoints could not be read".to_owned(), Tone::Caution),

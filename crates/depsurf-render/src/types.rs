@@ -28,6 +28,9 @@ pub struct Definition<'a> {
     /// `btf` for what libbpf sees, `dwarf` for what the kernel's BTF lacks, `import` for what an imported dataset has
     /// and the kernel's BTF may have or not.
     pub source: &'static str,
+    /// The module whose BTF has it; missing where the kernel's own has it, or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<&'a str>,
     /// The definition in C. Members of anonymous structs and unions stand among those of the type.
     pub declaration: String,
     /// Bytes; `None` where the source of the facts does not tell.
@@ -89,8 +92,9 @@ pub(crate) fn lookup<'a>(
     let mut add = |found: Type<'a>| {
         let definition = Definition::new(surface, found);
         // The same definition may have been read from BTF and again from DWARF.
-        let same =
-            |other: &Definition<'_>| Definition { source: other.source, ..definition.clone() } == *other;
+        let same = |other: &Definition<'_>| {
+            Definition { source: other.source, module: other.module, ..definition.clone() } == *other
+        };
         if !definitions.iter().any(same) {
             definitions.push(definition);
         }
@@ -134,6 +138,7 @@ impl<'a> Definition<'a> {
     fn new(surface: &'a Surface, found: Type<'a>) -> Self {
         Self {
             source: source(surface, found),
+            module: surface.module_of_type(found).map(|module| module.name()),
             declaration: c::definition(found),
             size: found.size(),
             members: members(surface, found),
@@ -145,7 +150,7 @@ impl<'a> Definition<'a> {
 /// Where a type was read from.
 pub(crate) fn source(surface: &Surface, found: Type<'_>) -> &'static str {
     let meta = surface.meta();
-    if found.id().0 < meta.btf_types {
+    if surface.is_in_btf(found) {
         "btf"
     } else if meta.imported.is_some() {
         "import"
@@ -225,6 +230,9 @@ pub(crate) fn terminal(present: &[(usize, &Facts<'_>)], shelf: &mut Shelf<'_>) {
             let mut title = format!("{size}, {count}");
             if definition.source == "dwarf" {
                 title.push_str(", from DWARF: not in the kernel's BTF");
+            }
+            if let Some(module) = definition.module {
+                title.push_str(&format!(", in module {module}"));
             }
             if facts.definitions.len() > 1 {
                 title.push_str(&format!(" (definition {} of {})", index + 1, facts.definitions.len()));

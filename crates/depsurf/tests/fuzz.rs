@@ -1,7 +1,7 @@
 //! What hostile input once did, so that it does not do it again. Found by the targets in `fuzz`, and by reading
 //! the code that they had reached; docs/fuzz.md has the list.
 
-use depsurf::extract::types::TypeMapper;
+use depsurf::extract::types::{KnownTypes, TypeMapper};
 use depsurf::extract::{self, Options};
 use depsurf::note::Notes;
 use depsurf::progress::Silent;
@@ -35,7 +35,9 @@ fn comparing_types_with_many_ways_to_one_end_comes_to_an_end() {
     let debug = Dwarf::new(Target::LE64, 5).unit(unit("a.c", 1)).unit(unit("b.c", 11)).build();
     let facts = dwarf::read(false, |id| debug.get(id.name()), &Silent).unwrap();
     let (mut strings, mut notes) = (Strings::new(), Notes::new());
-    let types = TypeMapper::new(&facts, TypeTable::new(), &mut strings, &mut notes).finish();
+    let types = TypeMapper::new(&facts, KnownTypes::new(TypeTable::new()), &mut strings, &mut notes)
+        .finish()
+        .into_table();
     let by_name = types.by_name(&strings);
     let types = types.view(&strings, &by_name);
     assert!(types.find(TypeKind::Struct, "top").is_some());
@@ -57,7 +59,9 @@ fn members_of_what_has_none_are_ignored() {
     let debug = Dwarf::new(Target::LE64, 5).unit(unit).build();
     let facts = dwarf::read(false, |id| debug.get(id.name()), &Silent).unwrap();
     let (mut strings, mut notes) = (Strings::new(), Notes::new());
-    let types = TypeMapper::new(&facts, TypeTable::new(), &mut strings, &mut notes).finish();
+    let types = TypeMapper::new(&facts, KnownTypes::new(TypeTable::new()), &mut strings, &mut notes)
+        .finish()
+        .into_table();
     let by_name = types.by_name(&strings);
     let types = types.view(&strings, &by_name);
     let kind = types.find(TypeKind::Enum, "kind").unwrap();

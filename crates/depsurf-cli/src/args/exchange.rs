@@ -36,6 +36,10 @@ pub struct Add {
     /// calls it where that tells the architecture.
     #[arg(long, value_name = "NAME", value_parser = KernelId::of_any_name)]
     pub name: Option<KernelId>,
+    /// Which modules to read too, from the packages that have them: all, none, a name, or a pattern of names or of paths
+    /// like 'kernel/fs/*'.
+    #[arg(long, value_name = "MODULES", default_value = "none")]
+    pub modules: String,
     /// Refuse a kernel of which something cannot be read.
     #[arg(long)]
     pub strict: bool,

@@ -85,7 +85,16 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
     let refused = |answer: &Answer<'_>| matches!(answer, Answer::No { .. });
     hook("fmod_ret", &|it| (!refused(&it.fexit)).then(|| answer(&it.fmod_ret)));
     hook("sleepable", &|it| (!refused(&it.fentry)).then(|| answer(&it.sleepable)));
-    for ((kernel, facts), Attach { kprobe, fentry, misses, .. }) in present.iter().zip(&attached) {
+    for ((kernel, facts), Attach { kprobe, fentry, misses, module, also_in, .. }) in
+        present.iter().zip(&attached)
+    {
+        if let Some(module) = module {
+            rows.add(*kernel, "while loaded", format!("module {module}"), Tone::Caution);
+        }
+        if !also_in.is_empty() {
+            let text = format!("{}: while loaded, the name is not unique", modules(also_in));
+            rows.add(*kernel, "also in", text, Tone::Caution);
+        }
         // What is missed only matters where something attaches, or may.
         for miss in misses.iter().filter(|_| !refused(kprobe) || !refused(fentry)) {
             rows.add(*kernel, "does not see", miss.to_string(), Tone::Caution);
@@ -98,6 +107,15 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
         }
     }
     rows.by_key()
+}
+
+/// Names of modules, the first of them where there are many.
+fn modules(names: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let (one, more) = (names.len() == 1, names.len().saturating_sub(SHOWN));
+    let list = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("module{} {list}{more}", if one { "" } else { "s" })
 }
 
 fn answer(answer: &Answer<'_>) -> (String, Tone) {
@@ -129,7 +147,11 @@ fn symbol_rows(present: &Present<'_, '_>) -> Rows {
                 words.push("exported");
             }
             words.extend((!symbol.meaning.is_empty()).then_some(symbol.meaning));
-            rows.add(*kernel, symbol.name, words.join(", "), Tone::Plain);
+            let mut text = words.join(", ");
+            if let Some(module) = symbol.module {
+                text.push_str(&format!(", in module {module}"));
+            }
+            rows.add(*kernel, symbol.name, text, Tone::Plain);
         }
     }
     rows.by_key()
@@ -157,7 +179,10 @@ fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
             rows.add(*kernel, label, format!("and {more} more"), Tone::Dim);
         }
         let without_instance = facts.symbols.iter().filter(|symbol| {
-            facts.instances.iter().all(|instance| !instance.address.is_some_and(|it| symbol.contains(it)))
+            let is_at = |instance: &InstanceFacts<'_>| {
+                instance.module == symbol.module && instance.address.is_some_and(|it| symbol.contains(it))
+            };
+            !facts.instances.iter().any(is_at)
         });
         for symbol in without_instance.filter(|_| all_symbols) {
             let text = format!("{:016x} {:>6} bytes  {}", symbol.address, symbol.size, symbol.name);
@@ -194,7 +219,8 @@ fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
         None => format!("{:<29}", "no code of its own"),
         Some(address) => {
             // Not always its first byte: on arm64 DWARF counts from behind the nops of the ftrace site.
-            let symbol = symbols.iter().find(|symbol| symbol.contains(address));
+            let symbol =
+                symbols.iter().find(|symbol| symbol.module == instance.module && symbol.contains(address));
             let size = symbol.map_or_else(String::new, |symbol| format!("{:>6} bytes", symbol.size));
             format!("{address:016x} {size:<12}")
         }
@@ -207,7 +233,8 @@ fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
     };
     let unit = instance.file.filter(|file| instance.decl_file != Some(file));
     let unit = unit.map_or_else(String::new, |file| format!(" in {file}"));
-    format!("{code}  {linkage}  {declared}{unit}")
+    let module = instance.module.map_or_else(String::new, |module| format!(", module {module}"));
+    format!("{code}  {linkage}  {declared}{unit}{module}")
 }
 
 /// Instances of one kernel that are listed without `-v`.

@@ -1,6 +1,7 @@
 //! What an object expects others to provide: kfuncs, variables, options of the configuration.
 
 use super::core::compatible_prototypes;
+use super::hook::{needs_module, not_in_image};
 use super::report::{Errno, Finding};
 use super::rules::Rule;
 use crate::bpf::{External, ExternalKind, Object};
@@ -33,6 +34,9 @@ pub(super) fn resolve(surface: &Surface, object: &Object<'_>) -> (Vec<Resolved>,
         };
         result.unwrap_or_else(|finding| {
             let unknown = finding.rule == Rule::EvidenceMissing;
+            if external.weak && finding.rule == Rule::NeedsModule {
+                return Resolved::Unknown;
+            }
             if external.weak && !unknown {
                 return Resolved::Absent;
             }
@@ -49,11 +53,11 @@ fn unread(surface: &Surface, subject: &str, facts: &[Fact]) -> Option<Finding> {
 }
 
 fn in_btf<'s>(surface: &'s Surface, kind: TypeKind, name: &str) -> Option<Type<'s>> {
-    let limit = surface.meta().btf_types;
+    // The ids of vmlinux come first, and libbpf looks there first.
     surface
         .types()
         .with_essential_name(name)
-        .find(|it| it.kind() == kind && it.name() == name && it.id().0 < limit)
+        .find(|it| it.kind() == kind && it.name() == name && surface.is_in_btf(*it))
 }
 
 fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Box<Finding>> {
@@ -63,7 +67,7 @@ fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Res
             return Err(finding.into());
         }
         let message = format!("extern (func ksym) '{name}': not found in kernel or module BTFs");
-        let evidence = "no FUNC of that name in the kernel's BTF; modules were not read";
+        let evidence = format!("no FUNC of that name in BTF: {}", not_in_image(surface));
         return Err(Finding::new(Rule::NoKfunc, name, evidence).fails(Errno::Esrch, message).into());
     };
     let declared = object.types().zip(external.type_id).and_then(|(types, id)| types.get(id));
@@ -74,21 +78,29 @@ fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Res
             let evidence = crate::surface::c::declaration(found, name);
             Err(Finding::new(Rule::KfuncPrototype, name, evidence).fails(Errno::Einval, message).into())
         }
-        _ => Ok(Resolved::There),
+        _ => there(surface, found, name),
+    }
+}
+
+/// What is found, unless that depends on a module being loaded.
+fn there(surface: &Surface, found: Type<'_>, name: &str) -> Result<Resolved, Box<Finding>> {
+    match surface.module_of_type(found) {
+        Some(module) => Err(needs_module(name, module.name()).into()),
+        None => Ok(Resolved::There),
     }
 }
 
 fn ksym(surface: &Surface, external: &External<'_>, typed: bool) -> Result<Resolved, Box<Finding>> {
     let name = external.essential_name();
     if typed {
-        if in_btf(surface, TypeKind::Var, name).is_some() {
-            return Ok(Resolved::There);
+        if let Some(found) = in_btf(surface, TypeKind::Var, name) {
+            return there(surface, found, name);
         }
         if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
             return Err(finding.into());
         }
         let message = format!("extern (var ksym) '{name}': not found in kernel BTF");
-        let evidence = "no VAR of that name in the kernel's BTF; modules were not read";
+        let evidence = format!("no VAR of that name in BTF: {}", not_in_image(surface));
         return Err(Finding::new(Rule::NoKsym, name, evidence).fails(Errno::Esrch, message).into());
     }
     // By name in kallsyms. The surface keeps symbols of code only, so a variable cannot be called absent.

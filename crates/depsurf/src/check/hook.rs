@@ -7,9 +7,9 @@ use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
 use crate::bpf::{Hook, Sec, TraceAt};
 use crate::kernel::Arch;
-use crate::surface::attach::{Answer, EXIT_TEXT, Miss, Obstacle};
+use crate::surface::attach::{Answer, Attach, EXIT_TEXT, Miss, Obstacle};
 use crate::surface::syscall::EVENT_SYSTEM;
-use crate::surface::types::TypeKind;
+use crate::surface::types::{Type, TypeKind};
 use crate::surface::{Fact, Surface};
 
 /// What is wrong with the hook of a program.
@@ -82,7 +82,20 @@ fn unread(surface: &Surface, subject: &str, facts: &[Fact]) -> Option<Finding> {
 }
 
 /// What is said where something is not in the image, but may be in a module.
-const NOT_IN_IMAGE: &str = "not in the kernel image; modules were not read";
+pub(super) fn not_in_image(surface: &Surface) -> &'static str {
+    if surface.meta().knows(Fact::Modules) {
+        "neither in the kernel image nor in its modules"
+    } else if surface.modules().len() > 0 {
+        "not in the kernel image, nor in the modules that were read"
+    } else {
+        "not in the kernel image; modules were not read"
+    }
+}
+
+/// What is used is in a module.
+pub(super) fn needs_module(subject: &str, module: &str) -> Finding {
+    Finding::new(Rule::NeedsModule, subject, format!("in module {module}"))
+}
 
 fn kprobe(surface: &Surface, function: &str, offset: i64, ret: bool, multi: bool) -> Vec<Finding> {
     if multi {
@@ -101,7 +114,7 @@ fn kprobe(surface: &Surface, function: &str, offset: i64, ret: bool, multi: bool
             let evidence = "whether an instruction begins there: the code itself is not kept";
             vec![Finding::new(Rule::EvidenceMissing, format!("{function}+{offset:#x}"), evidence)]
         }
-        Answer::Yes => misses(function, &attach.misses, surface),
+        Answer::Yes => attached(function, &attach, surface),
         Answer::Unknown { fact, reason } => vec![missing(function, *fact, reason)],
         Answer::No { reason } => {
             let (finding, errno) = refused(surface, function, *reason);
@@ -125,7 +138,7 @@ fn kprobe_multi(surface: &Surface, pattern: &str) -> Vec<Finding> {
     };
     if found {
         let attach = surface.attach(pattern);
-        return if is_pattern { Vec::new() } else { misses(pattern, &attach.misses, surface) };
+        return if is_pattern { Vec::new() } else { attached(pattern, &attach, surface) };
     }
     if let Some(finding) = unread(surface, pattern, &facts) {
         return vec![finding];
@@ -185,7 +198,7 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
                     (new(Rule::NoSymbol, evidence), Errno::Enoent)
                 }
                 Some(_) => (new(Rule::NoSymbol, "declared, but no symbol".into()), Errno::Enoent),
-                None => (new(Rule::NoSymbol, NOT_IN_IMAGE.into()), Errno::Enoent),
+                None => (new(Rule::NoSymbol, not_in_image(surface).into()), Errno::Enoent),
             }
         }
         Obstacle::OnlySuffixed => {
@@ -245,6 +258,12 @@ fn signature(name: &str, what: crate::surface::attach::Signature) -> (Finding, E
     }
 }
 
+/// What is to be said where it attaches: on what condition, and what is not seen.
+fn attached(name: &str, attach: &Attach<'_>, surface: &Surface) -> Vec<Finding> {
+    let condition = attach.module.map(|module| needs_module(name, module));
+    condition.into_iter().chain(misses(name, &attach.misses, surface)).collect()
+}
+
 /// What is not seen where it attaches.
 fn misses(name: &str, misses: &[Miss], surface: &Surface) -> Vec<Finding> {
     let found = misses.iter().map(|miss| match miss {
@@ -298,7 +317,13 @@ fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
     if subject.contains(['*', '?']) {
         return event_pattern(surface, category, name);
     }
-    let listed = surface.tracepoints_named(name).any(|it| it.has_event() && it.system() == Some(category));
+    let mut events =
+        surface.tracepoints_named(name).filter(|it| it.has_event() && it.system() == Some(category));
+    let event = events.next();
+    if let Some(module) = event.and_then(|event| event.module()) {
+        return vec![needs_module(&subject, module.name())];
+    }
+    let listed = event.is_some();
     let of_syscall = category == EVENT_SYSTEM && surface.syscall_event(name).is_some();
     if listed || of_syscall {
         return Vec::new();
@@ -325,7 +350,7 @@ fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
     let mut others = surface.tracepoints_named(name).filter(|it| it.has_event()).filter_map(|it| it.system());
     let evidence = match others.next() {
         Some(system) => format!("the event is `{system}:{name}` here"),
-        None => NOT_IN_IMAGE.to_owned(),
+        None => not_in_image(surface).to_owned(),
     };
     vec![Finding::new(Rule::NoEvent, subject, evidence).fails(errno, message)]
 }
@@ -351,7 +376,7 @@ fn event_pattern(surface: &Surface, category: &str, name: &str) -> Vec<Finding> 
         return vec![finding];
     }
     let rule = if of_syscalls { Rule::NoSyscallEvent } else { Rule::NoEvent };
-    let evidence = format!("no event of the pattern: {NOT_IN_IMAGE}");
+    let evidence = format!("no event of the pattern: {}", not_in_image(surface));
     vec![Finding::new(rule, subject, evidence).fails(Errno::Enoent, Errno::Enoent.text())]
 }
 
@@ -366,20 +391,20 @@ fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding>
             let evidence = "no argument of it is writable";
             vec![Finding::new(Rule::NotWritable, name, evidence).fails(Errno::Einval, "Invalid argument")]
         }
-        Some(_) => Vec::new(),
+        Some(found) => found.module().map(|module| needs_module(name, module.name())).into_iter().collect(),
         None => vec![unread(surface, name, &[Fact::RawTracepoints]).unwrap_or_else(|| {
-            Finding::new(Rule::NoRawTracepoint, name, NOT_IN_IMAGE).fails(errno, message)
+            Finding::new(Rule::NoRawTracepoint, name, not_in_image(surface)).fails(errno, message)
         })],
     }
 }
 
-/// Whether the kernel's own BTF has something of a kind and name.
-fn in_btf(surface: &Surface, kind: TypeKind, name: &str) -> bool {
-    let limit = surface.meta().btf_types;
+/// What has a kind and name in BTF: that of the kernel itself, else of a module.
+fn in_btf<'s>(surface: &'s Surface, kind: TypeKind, name: &str) -> Option<Type<'s>> {
+    // The ids of vmlinux come first.
     surface
         .types()
         .with_essential_name(name)
-        .any(|it| it.kind() == kind && it.name() == name && it.id().0 < limit)
+        .find(|it| it.kind() == kind && it.name() == name && surface.is_in_btf(*it))
 }
 
 /// libbpf's message for a BTF id that it does not find.
@@ -389,8 +414,9 @@ fn no_btf_id(finding: Finding, name: &str) -> Finding {
 
 fn tp_btf(surface: &Surface, name: &str) -> Vec<Finding> {
     let typedef = format!("btf_trace_{name}");
-    if in_btf(surface, TypeKind::Typedef, &typedef) {
-        return Vec::new();
+    if let Some(found) = in_btf(surface, TypeKind::Typedef, &typedef) {
+        let module = surface.module_of_type(found);
+        return module.map(|module| needs_module(name, module.name())).into_iter().collect();
     }
     vec![
         unread(surface, name, &[Fact::Btf]).unwrap_or_else(|| {
@@ -410,8 +436,19 @@ struct Trace<'a> {
 fn trace(surface: &Surface, trace: Trace<'_>) -> Vec<Finding> {
     let name = trace.function;
     if let Some(module) = trace.module.filter(|module| *module != "vmlinux") {
-        let evidence = format!("in module `{module}`; modules were not read");
-        return vec![Finding::new(Rule::EvidenceMissing, name, evidence)];
+        let read = surface.module(module);
+        if read.is_none() && !surface.meta().knows(Fact::Modules) {
+            let evidence = format!("in module `{module}`, which was not read");
+            return vec![Finding::new(Rule::EvidenceMissing, name, evidence)];
+        }
+        let func = |found: Type<'_>| read.is_some_and(|module| module.types().contains(&found.id().0));
+        if !surface.types().find_all(TypeKind::Func, name).any(func) {
+            let evidence = match read {
+                None => format!("there is no module `{module}`"),
+                Some(_) => format!("no FUNC in the BTF of module `{module}`"),
+            };
+            return vec![no_btf_id(Finding::new(Rule::NoBtfFunc, name, evidence), name)];
+        }
     }
     if trace.multi && name.contains(['*', '?']) {
         let evidence = "which functions a pattern takes is not judged";
@@ -432,7 +469,7 @@ fn trace(surface: &Surface, trace: Trace<'_>) -> Vec<Finding> {
     });
     match findings.max_by_key(|finding| finding.consequence) {
         Some(worst) => vec![worst],
-        None => misses(name, &attach.misses, surface),
+        None => attached(name, &attach, surface),
     }
 }
 
@@ -443,7 +480,7 @@ fn refused_trace(surface: &Surface, name: &str, reason: Obstacle) -> Finding {
         Obstacle::NoBtfFunc => {
             let known = surface.function(name);
             let evidence = match known {
-                None => NOT_IN_IMAGE,
+                None => not_in_image(surface),
                 Some(found) if found.symbols().next().is_none() => {
                     "inlined everywhere, so that BTF has no FUNC"
                 }
@@ -478,7 +515,7 @@ fn lsm(surface: &Surface, hook: &str, sleepable: bool) -> Vec<Finding> {
         return vec![finding];
     }
     let function = format!("bpf_lsm_{hook}");
-    if !in_btf(surface, TypeKind::Func, &function) {
+    if in_btf(surface, TypeKind::Func, &function).is_none() {
         return vec![no_btf_id(Finding::new(Rule::NoLsmHook, hook, format!("no `{function}`")), hook)];
     }
     let Some(found) = surface.lsm_hook(hook) else {
@@ -523,12 +560,13 @@ fn lsm(surface: &Surface, hook: &str, sleepable: bool) -> Vec<Finding> {
 
 fn iterator(surface: &Surface, target: &str) -> Vec<Finding> {
     let function = format!("bpf_iter_{target}");
-    if in_btf(surface, TypeKind::Func, &function) {
-        return Vec::new();
+    if let Some(found) = in_btf(surface, TypeKind::Func, &function) {
+        let module = surface.module_of_type(found);
+        return module.map(|module| needs_module(target, module.name())).into_iter().collect();
     }
     vec![unread(surface, target, &[Fact::Btf]).unwrap_or_else(|| {
         no_btf_id(
-            Finding::new(Rule::NoIterator, target, format!("no `{function}`; modules were not read")),
+            Finding::new(Rule::NoIterator, target, format!("no `{function}`: {}", not_in_image(surface))),
             target,
         )
     })]

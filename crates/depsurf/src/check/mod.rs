@@ -180,10 +180,25 @@ impl Relocations {
         }
         let meta = surface.meta();
         let mut candidates =
-            Candidates::new(surface.types(), meta.btf_types, meta.address_size, meta.big_endian);
+            Candidates::new(surface.types(), meta.btf_types, meta.address_size, meta.big_endian)
+                .with_modules(surface.modules().map(|module| module.types()).filter(|ids| !ids.is_empty()));
         let outcomes =
             prepared.paths.iter().map(|path| path.as_ref().ok().map(|path| candidates.relocate(path)));
         Self { outcomes: outcomes.collect(), impossible: None }
+    }
+
+    /// Which types of a program are those of modules.
+    fn of_modules(&self, program: &PreparedProgram<'_>, surface: &Surface) -> Vec<Finding> {
+        let mut modules = BTreeSet::new();
+        for &(_, number) in &program.relocations {
+            if let Some(Some(Outcome::Patched { candidate: Some(id), .. })) = self.outcomes.get(number)
+                && let Some(found) = surface.types().get(*id)
+                && let Some(module) = surface.module_of_type(found)
+            {
+                modules.insert((found.name(), module.name()));
+            }
+        }
+        modules.into_iter().map(|(name, module)| hook::needs_module(name, module)).collect()
     }
 }
 
@@ -207,6 +222,7 @@ fn of_program(
     } else if let Some(finding) = &relocations.impossible {
         findings.push(finding.clone());
     }
+    findings.extend(relocations.of_modules(program, surface));
     let suspects = Suspects::new(prepared, program, kernel, relocations, externals);
     let of_context = |accesses: &[flow::ContextAccess]| {
         argument::findings(surface, options.reference, prepared.object, program, sec.hook, accesses)
@@ -441,12 +457,11 @@ fn absent(surface: &Surface, path: &crate::bpf::core::Path<'_>) -> Finding {
     let name = path.to_string();
     let message = format!("invalid func unknown#{POISON}");
     let root = path.resolved;
-    let limit = surface.meta().btf_types;
     let wanted = path.name();
     let has_type = surface
         .types()
         .with_essential_name(wanted)
-        .any(|it| it.kind() == path.root.kind() && it.id().0 < limit);
+        .any(|it| it.kind() == path.root.kind() && surface.is_in_btf(it));
     let (rule, evidence) = match (path.kind().is_enumerator(), has_type) {
         (true, true) => (Rule::EnumeratorAbsent, format!("`enum {wanted}` has no such value")),
         (false, true) => (Rule::FieldAbsent, format!("`{}` has no such member, or of another kind", wanted)),

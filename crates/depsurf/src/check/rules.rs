@@ -379,6 +379,11 @@ rules! {
         "the object is for another byte order or architecture",
         "The kernel does not take an object of the other byte order.",
         "tools/lib/bpf/libbpf.c: bpf_object__check_endianness";
+    NeedsModule = "needs-module", Unknown,
+        "what it uses is in a module",
+        "It works while the module is loaded, and fails as if it was absent while it is not. Load the module first, or let the \
+         loader do without the program. Which modules are loaded is the system's business, no image tells.",
+        "kernel/module/kallsyms.c: module_kallsyms_lookup_name; tools/lib/bpf/libbpf.c: load_module_btfs";
     EvidenceMissing = "evidence-missing", Unknown,
         "a fact that decides was not read from the kernel's image",
         "The surface of this kernel was made from something that does not tell, for example BTF alone.",

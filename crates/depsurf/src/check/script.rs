@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::choice::first_that_works;
 use super::hook;
+use super::hook::not_in_image;
 use super::report::{Finding, ObjectReport, ProgramReport, Verdict, Whole};
 use super::rules::{Consequence, Rule};
 use crate::bpf::Sec;
@@ -106,7 +107,7 @@ fn fields(surface: &Surface, script: &Script) -> Vec<Finding> {
             }
             // What is only in modules is not in the image.
             (None, None) => {
-                let evidence = format!("no `struct {of}` in the image; modules were not read");
+                let evidence = format!("no `struct {of}`: {}", not_in_image(surface));
                 Finding::new(Rule::TypeAbsent, field.path.as_str(), evidence).so(Consequence::Unknown)
             }
         };

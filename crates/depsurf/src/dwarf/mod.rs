@@ -28,7 +28,7 @@ use self::path::Roots;
 use self::worker::{Context, Dwarf, Header, Worker};
 use crate::error::{Error, Result};
 use crate::note::Notes;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 
 /// A named type.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub struct Definition {
 }
 
 /// What the debug sections of an image tell.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Facts<'data> {
     names: Names<'data>,
     /// All types.
@@ -105,16 +105,41 @@ pub fn read<'data>(
     progress: &dyn Progress,
 ) -> Result<Facts<'data>> {
     if big_endian {
-        read_endian(gimli::BigEndian, true, section, progress)
+        read_endian(gimli::BigEndian, true, section, Threads::All, progress)
     } else {
-        read_endian(gimli::LittleEndian, false, section, progress)
+        read_endian(gimli::LittleEndian, false, section, Threads::All, progress)
     }
+}
+
+/// As [`read`], on this thread alone: for many small files, which are read by many threads at once.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_here<'data>(
+    big_endian: bool,
+    section: impl Fn(SectionId) -> &'data [u8],
+) -> Result<Facts<'data>> {
+    if big_endian {
+        read_endian(gimli::BigEndian, true, section, Threads::One, &Silent)
+    } else {
+        read_endian(gimli::LittleEndian, false, section, Threads::One, &Silent)
+    }
+}
+
+/// Who walks the compile units.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// All threads of the current rayon pool.
+    All,
+    /// The current one.
+    One,
 }
 
 fn read_endian<'data, E: Endianity + Sync + Send>(
     endian: E,
     big_endian: bool,
     section: impl Fn(SectionId) -> &'data [u8],
+    threads: Threads,
     progress: &dyn Progress,
 ) -> Result<Facts<'data>> {
     let dwarf = Dwarf::load(|id| Ok::<_, gimli::Error>(gimli::EndianSlice::new(section(id), endian)))
@@ -140,7 +165,11 @@ fn read_endian<'data, E: Endianity + Sync + Send>(
     }
     progress.step("read DWARF", Some(section(SectionId::DebugInfo).len() as u64));
     let next = AtomicU32::new(0);
-    let workers = rayon::broadcast(|_| walk_units(&dwarf, &headers, big_endian, &next, progress));
+    let walk = || walk_units(&dwarf, &headers, big_endian, &next, progress);
+    let workers = match threads {
+        Threads::All => rayon::broadcast(|_| walk()),
+        Threads::One => vec![walk()],
+    };
     Ok(merge(&headers, workers, notes))
 }
 

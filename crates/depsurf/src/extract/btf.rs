@@ -114,6 +114,7 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
         Fact::Syscalls,
         Fact::SyscallMetadata,
         Fact::CompatSyscalls,
+        Fact::Modules,
     ] {
         parts.meta.evidence.insert(fact, Evidence::unknown(ONLY_TYPES));
     }
@@ -129,7 +130,7 @@ pub(super) fn store(parts: &mut Parts, source: &str) {
     let sets = Sets { list: Vec::new(), evidence: Evidence::unknown(ONLY_TYPES) };
     let types = parts.types.view(&parts.strings, &parts.types_by_name);
     let lsm_hooks = lsm::read(types, &sets);
-    let kfuncs = kfunc::read(types, &sets);
+    let kfuncs = kfunc::read(types, &(1..types.len()), &sets);
     lsm_hooks.store(parts);
     kfuncs.store(parts);
     sets.store(parts);

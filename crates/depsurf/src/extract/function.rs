@@ -359,24 +359,24 @@ fn addresses(facts: &Facts<'_>, symbol_at: &impl Fn(&[u8], u64) -> bool) -> Addr
 }
 
 /// Records to be grouped by instance, each group in the order of arrival.
-struct Edges<T> {
+pub(super) struct Edges<T> {
     callees: Vec<u32>,
     records: Vec<T>,
     instances: usize,
 }
 
 impl<T: Copy> Edges<T> {
-    fn new(instances: usize) -> Self {
+    pub fn new(instances: usize) -> Self {
         Self { callees: Vec::new(), records: Vec::new(), instances }
     }
 
-    fn push(&mut self, callee: u32, record: T) {
+    pub fn push(&mut self, callee: u32, record: T) {
         self.callees.push(callee);
         self.records.push(record);
     }
 
     /// The records by instance, and where each instance's run starts.
-    fn sorted(self) -> (Vec<T>, Vec<u32>) {
+    pub fn sorted(self) -> (Vec<T>, Vec<u32>) {
         let mut starts = vec![0u32; self.instances + 1];
         for &callee in &self.callees {
             starts[callee as usize + 1] += 1;

@@ -4,10 +4,11 @@
 //! the sets, and a function may be in several, each registered for other program types.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact};
-use crate::surface::record::{self, KFUNC_DECL_TAG, KFUNC_SET, NONE, SET_KFUNCS};
+use crate::surface::record::{self, KFUNC_DECL_TAG, KFUNC_SET, MODULE_SHIFT, NONE, SET_KFUNCS};
 use crate::surface::types::{TypeId, TypeKind, Types};
 
 use super::set::Sets;
@@ -26,11 +27,11 @@ struct Kfunc {
     prototype: Option<TypeId>,
 }
 
-/// Reads the kfuncs from tags and sets.
+/// Reads the kfuncs of an image from its sets, and from tags on the types that are its own.
 #[must_use]
-pub fn read(types: Types<'_>, sets: &Sets) -> Kfuncs {
+pub fn read(types: Types<'_>, own: &Range<u32>, sets: &Sets) -> Kfuncs {
     let mut kfuncs: BTreeMap<String, Kfunc> = BTreeMap::new();
-    for tag in types.find_all(TypeKind::DeclTag, "bpf_kfunc") {
+    for tag in types.find_all(TypeKind::DeclTag, "bpf_kfunc").filter(|tag| own.contains(&tag.id().0)) {
         let Some(function) = tag.target().filter(|target| target.kind() == TypeKind::Func) else { continue };
         let kfunc = kfuncs.entry(function.name().to_owned()).or_default();
         kfunc.evidence |= KFUNC_DECL_TAG;
@@ -56,16 +57,22 @@ pub fn read(types: Types<'_>, sets: &Sets) -> Kfuncs {
 }
 
 impl Kfuncs {
-    /// Moves the kfuncs into the surface.
+    /// Moves the kfuncs of the kernel into the surface.
     pub fn store(self, parts: &mut Parts) {
+        let evidence = self.evidence.clone();
+        self.store_of(0, parts);
+        parts.meta.evidence.insert(Fact::Kfuncs, evidence);
+    }
+
+    /// Moves the kfuncs of the module with a number into the surface. They are sorted once all are there.
+    pub fn store_of(self, module: u32, parts: &mut Parts) {
         for (name, kfunc) in self.kfuncs {
             parts.kfuncs.push(record::Kfunc {
                 name: parts.strings.intern(name.as_bytes()).0.into(),
                 prototype: kfunc.prototype.map_or(NONE, |id| id.0).into(),
                 flags: kfunc.flags.into(),
-                evidence: kfunc.evidence.into(),
+                evidence: (kfunc.evidence | module << MODULE_SHIFT).into(),
             });
         }
-        parts.meta.evidence.insert(Fact::Kfuncs, self.evidence);
     }
 }

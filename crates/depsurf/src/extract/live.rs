@@ -115,6 +115,7 @@ fn tell_unknown(parts: &mut Parts) {
     for fact in [Fact::BtfIds, Fact::Syscalls, Fact::SyscallMetadata, Fact::CompatSyscalls] {
         unknown(fact, memory);
     }
+    unknown(Fact::Modules, "only what is built into the kernel is read");
 }
 
 /// The architecture by the heading of the configuration, `# Linux/x86 6.1.176 Kernel Configuration`, and the options

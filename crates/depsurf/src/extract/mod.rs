@@ -14,6 +14,8 @@ pub mod kfunc;
 mod layout;
 pub mod live;
 pub mod lsm;
+mod merge;
+mod module;
 pub mod set;
 pub mod symbol;
 pub mod syscall;
@@ -33,15 +35,16 @@ use crate::image::Image;
 use crate::kernel::KernelId;
 use crate::note::{Note, Notes};
 use crate::progress::Progress;
-use crate::source::{self, Form};
+use crate::source::{self, Form, ModuleChoice};
 use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact, Meta, Package};
-use crate::surface::record::NONE;
+use crate::surface::record::{self, NONE};
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::{TypeId, TypeTable};
 
 use self::attach::Attach;
-use self::types::TypeMapper;
+use self::function::FunctionTables;
+use self::types::{KnownTypes, TypeMapper};
 
 /// How to extract.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +55,8 @@ pub struct Options {
     pub strict: bool,
     /// Whether types are taken from DWARF even where the image has `.BTF`, to compare the two.
     pub dwarf_types: bool,
+    /// Which modules are read too.
+    pub modules: ModuleChoice,
 }
 
 /// A surface, ready to be stored.
@@ -106,12 +111,18 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
     parts.meta.evidence.extend(tables.attach.evidence.iter().cloned());
     parts.meta.btf_types = tables.types.next_id().0;
     evidence_of_types(&mut parts, &debug, btf.is_some());
-    join(&image, &facts, tables.types, &mut parts, &mut notes);
+    let mut functions = join(&image, &facts, tables.types, &mut parts, &mut notes);
     notes.merge(facts.notes);
     drop(facts.units);
 
     progress.step("read tables", None);
-    read_kinds(&image, &mut parts, &mut notes);
+    let mut sets = read_kinds(&image, &functions, &mut parts, &mut notes);
+    if !options.modules.is_none() {
+        let reading = module::Reading { kernel, choice: &options.modules, btf: btf.as_deref(), progress };
+        functions = reading.run(functions, &mut sets, &mut parts, &mut notes)?;
+    }
+    sets.store(&mut parts);
+    store_functions(functions, &mut parts);
     config::store(config_of(kernel), &mut parts, &mut notes);
     finish(parts, notes, options, progress)
 }
@@ -185,22 +196,40 @@ fn evidence_of_types(parts: &mut Parts, debug: &DebugSections<'_>, has_btf: bool
     evidence.insert(Fact::Functions, functions);
 }
 
-/// Functions, types and symbols into the tables of a surface.
-fn join(image: &Image<'_>, facts: &Facts<'_>, types: TypeTable, parts: &mut Parts, notes: &mut Notes) {
-    let symbol_at = |name: &[u8], address: u64| {
+/// Functions of DWARF, and all types into the table of the surface.
+fn join(
+    image: &Image<'_>,
+    facts: &Facts<'_>,
+    types: TypeTable,
+    parts: &mut Parts,
+    notes: &mut Notes,
+) -> FunctionTables {
+    let mut mapper_notes = Notes::new();
+    let known = KnownTypes::new(types);
+    let mut mapper = TypeMapper::new(facts, known, &mut parts.strings, &mut mapper_notes);
+    let base = parts.meta.base_address;
+    let tables = function::functions(facts, &mut mapper, base, symbol_at(image), notes);
+    parts.types = mapper.finish().into_table();
+    notes.merge(mapper_notes);
+    tables
+}
+
+/// Tells whether a symbol of a name stands at an address.
+fn symbol_at<'a>(image: &'a Image<'_>) -> impl Fn(&[u8], u64) -> bool + use<'a> {
+    |name, address| {
         std::str::from_utf8(name)
             .is_ok_and(|name| image.symbols_named(name).any(|(_, symbol)| symbol.address == address))
-    };
-    let mut mapper_notes = Notes::new();
-    let mut mapper = TypeMapper::new(facts, types, &mut parts.strings, &mut mapper_notes);
-    let mut tables = function::functions(facts, &mut mapper, parts.meta.base_address, symbol_at, notes);
-    parts.types = mapper.finish();
-    notes.merge(mapper_notes);
+    }
+}
+
+/// Moves the functions into the surface, with the symbols that carry their names.
+fn store_functions(mut tables: FunctionTables, parts: &mut Parts) {
+    let strings = &parts.strings;
     let function_symbols = (0u32..)
-        .zip(image.symbols())
-        .filter(|(_, symbol)| symbol.is_function())
-        .map(|(index, symbol)| (index, symbol.text()));
-    parts.function_symbols = function::join_symbols(&mut tables.functions, &parts.strings, function_symbols);
+        .zip(&parts.symbols)
+        .filter(|(_, symbol)| crate::image::is_function(symbol.info))
+        .map(|(index, symbol)| (index, strings.get(StrId(symbol.name.get()))));
+    parts.function_symbols = function::join_symbols(&mut tables.functions, strings, function_symbols);
     parts.files = tables.files.iter().map(|path| parts.strings.intern(path.as_bytes())).collect();
     parts.units = tables.units;
     parts.functions = tables.functions;
@@ -210,34 +239,40 @@ fn join(image: &Image<'_>, facts: &Facts<'_>, types: TypeTable, parts: &mut Part
 }
 
 /// The kinds of facts that are read from the kernel's own tables, by the layouts its types tell.
-fn read_kinds(image: &Image<'_>, parts: &mut Parts, notes: &mut Notes) {
+/// The sets are given back, because those of modules join them.
+fn read_kinds(
+    image: &Image<'_>,
+    functions: &FunctionTables,
+    parts: &mut Parts,
+    notes: &mut Notes,
+) -> set::Sets {
     parts.index_types();
     let types = parts.types.view(&parts.strings, &parts.types_by_name);
     let tracepoints = tracepoint::read(image, types, notes);
-    let sets = set::read(image, types, parts.meta.btf_types, notes);
+    let ids = set::Ids { kernel: parts.meta.btf_types, own: 0..0 };
+    let sets = set::read(image, types, ids, notes);
     let lsm_hooks = lsm::read(types, &sets);
-    let kfuncs = kfunc::read(types, &sets);
+    let kfuncs = kfunc::read(types, &(1..types.len()), &sets);
     let syscalls = syscall::read(image, types, notes);
-    let probes = probe_prototypes(parts);
+    let probes = probe_prototypes(functions, &parts.strings);
     tracepoints.store(parts, |name| probes.get(name).copied());
-    sets.store(parts);
     lsm_hooks.store(parts);
     kfuncs.store(parts);
     syscalls.store(parts);
+    sets
 }
 
 /// Prototypes in DWARF of the functions that fill trace events, for kernels whose BTF leaves them out.
-fn probe_prototypes(parts: &Parts) -> HashMap<String, TypeId> {
+fn probe_prototypes(tables: &FunctionTables, strings: &Strings) -> HashMap<String, TypeId> {
     let mut prototypes = HashMap::new();
-    let start = parts
-        .functions
-        .partition_point(|function| parts.strings.get(StrId(function.name.get())) < tracepoint::PROBE_PREFIX);
-    for function in &parts.functions[start..] {
-        let name = parts.strings.get(StrId(function.name.get()));
+    let name_of = |function: &record::Function| strings.get(StrId(function.name.get()));
+    let start = tables.functions.partition_point(|function| name_of(function) < tracepoint::PROBE_PREFIX);
+    for function in &tables.functions[start..] {
+        let name = name_of(function);
         if !name.starts_with(tracepoint::PROBE_PREFIX) {
             break;
         }
-        let instance = parts.instances.get(function.first_instance.get() as usize);
+        let instance = tables.instances.get(function.first_instance.get() as usize);
         let prototype = instance.map_or(NONE, |instance| instance.prototype.get());
         if prototype != NONE {
             prototypes.insert(name.to_owned(), TypeId(prototype));

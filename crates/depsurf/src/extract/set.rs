@@ -5,6 +5,8 @@
 //! `resolve_btfids` writes the ids and sorts them; before, and in images without `.BTF`, the ids are zero and each
 //! member's place has a symbol `__BTF_ID__func__NAME__NUMBER`.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::image::{Image, Symbol};
 use crate::note::Notes;
@@ -74,8 +76,28 @@ impl Sets {
     }
 }
 
-/// Reads all sets. `btf_types` is [`crate::surface::Meta::btf_types`]: the ids of the sets are those of `.BTF`.
-pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Notes) -> Sets {
+/// What the ids in the sets of an image mean.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    /// [`crate::surface::Meta::btf_types`]: ids below it are those of the kernel's `.BTF`.
+    pub kernel: u32,
+    /// Of a module: where its own types are in the table. Their ids in its BTF follow those of the kernel.
+    pub own: Range<u32>,
+}
+
+impl Ids {
+    /// The type with an id of the image's BTF; `None` where it has none.
+    fn get(&self, id: u32) -> Option<TypeId> {
+        let id = match id.checked_sub(self.kernel) {
+            None => id,
+            Some(index) => self.own.start.checked_add(index).filter(|id| self.own.contains(id))?,
+        };
+        (id != 0).then_some(TypeId(id))
+    }
+}
+
+/// Reads all sets.
+pub fn read(image: &Image<'_>, types: Types<'_>, ids: Ids, notes: &mut Notes) -> Sets {
     let Some(section) = image.section(".BTF_ids") else {
         let evidence = Evidence::unknown("the image has no `.BTF_ids` section");
         return Sets { list: Vec::new(), evidence };
@@ -83,7 +105,7 @@ pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Not
     let mut reader = Reader {
         image,
         types,
-        btf_types,
+        ids,
         section_end: section.addresses().end,
         members_left: section.size / 4,
         text_left: MAX_TEXT,
@@ -114,7 +136,7 @@ pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Not
 struct Reader<'a, 'i, 't> {
     image: &'a Image<'i>,
     types: Types<'t>,
-    btf_types: u32,
+    ids: Ids,
     section_end: u64,
     /// Members that the section has room for. Sets do not overlap, but damaged symbols may.
     members_left: u64,
@@ -172,9 +194,8 @@ impl Reader<'_, '_, '_> {
 
     /// The name of a member: of the type with its id, or, where there is no BTF, of the symbol at its place.
     fn member(&self, id: u32, place: u64) -> Option<String> {
-        if self.btf_types > 1 {
-            let known = Some(id).filter(|&id| id != 0 && id < self.btf_types)?;
-            self.types.get(TypeId(known)).map(|ty| ty.name().to_owned())
+        if self.ids.kernel > 1 {
+            self.types.get(self.ids.get(id)?).map(|ty| ty.name().to_owned())
         } else {
             member_name(self.image, place)
         }

@@ -13,7 +13,7 @@ use crate::image::Image;
 use crate::note::Notes;
 use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact};
-use crate::surface::record::{self, NONE, TRACEPOINT_EVENT, TRACEPOINT_RAW};
+use crate::surface::record::{self, MODULE_SHIFT, NONE, TRACEPOINT_EVENT, TRACEPOINT_RAW};
 use crate::surface::types::{TypeId, TypeKind, Types};
 
 use super::layout::{Layout, Place, Texts};
@@ -278,6 +278,14 @@ impl Tracepoints {
     /// Moves the tracepoints into the surface. `prototype_of` is asked for the prototype of a function that BTF does
     /// not have: the one of `trace_event_raw_event_*` is missing from the BTF of 5.10.
     pub fn store(self, parts: &mut Parts, prototype_of: impl Fn(&str) -> Option<TypeId>) {
+        let (events, raw) = (self.events.clone(), self.raw.clone());
+        self.store_of(0, parts, prototype_of);
+        parts.meta.evidence.insert(Fact::Tracepoints, events);
+        parts.meta.evidence.insert(Fact::RawTracepoints, raw);
+    }
+
+    /// Moves the tracepoints of the module with a number into the surface. They are sorted once all are there.
+    pub fn store_of(self, module: u32, parts: &mut Parts, prototype_of: impl Fn(&str) -> Option<TypeId>) {
         let id = |id: Option<TypeId>| id.map_or(NONE, |id| id.0).into();
         for found in self.list {
             let prototype = found.prototype.or_else(|| {
@@ -293,12 +301,10 @@ impl Tracepoints {
                 record: id(found.record),
                 prototype: id(prototype),
                 btf_trace: id(found.btf_trace),
-                flags: found.flags.into(),
+                flags: (found.flags | module << MODULE_SHIFT).into(),
                 writable_size: found.writable_size.into(),
                 raw_args: found.raw_args.unwrap_or(NONE).into(),
             });
         }
-        parts.meta.evidence.insert(Fact::Tracepoints, self.events);
-        parts.meta.evidence.insert(Fact::RawTracepoints, self.raw);
     }
 }

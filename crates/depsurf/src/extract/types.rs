@@ -20,16 +20,73 @@ use crate::surface::types::{Child, TypeId, TypeKind, TypeTable};
 /// Nested types deeper than this only occur in hostile input.
 const MAX_DEPTH: u32 = 96;
 
-/// Maps the types of DWARF into a type table.
-pub struct TypeMapper<'a, 'data> {
-    facts: &'a Facts<'data>,
+/// A type table that is being filled, and how its types are found again.
+pub struct KnownTypes {
     table: TypeTable,
-    strings: &'a mut Strings,
-    notes: &'a mut Notes,
     /// Ids by content, for types that are equal when their words are.
     by_content: HashTable<u32>,
     /// First id and further ids of the named types, by kind and name.
     by_name: HashMap<(TypeKind, StrId), Vec<u32>, FixedState>,
+    hasher: FixedState,
+}
+
+impl KnownTypes {
+    /// Starts from the types of `.BTF`, or from an empty table.
+    #[must_use]
+    pub fn new(table: TypeTable) -> Self {
+        let hasher = FixedState::with_seed(0);
+        let by_content = HashTable::with_capacity(table.records().len());
+        let mut known = Self { table, by_content, by_name: HashMap::with_hasher(hasher.clone()), hasher };
+        known.index(1);
+        known
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &TypeTable {
+        &self.table
+    }
+
+    /// The table, for types that come from elsewhere; [`KnownTypes::index`] makes them known.
+    pub fn table_mut(&mut self) -> &mut TypeTable {
+        &mut self.table
+    }
+
+    /// The finished table.
+    #[must_use]
+    pub fn into_table(self) -> TypeTable {
+        self.table
+    }
+
+    /// Makes the types from an id on known, where they are not yet.
+    pub fn index(&mut self, first: u32) {
+        let Self { table, by_content, by_name, hasher } = self;
+        for id in first..table.records().len() as u32 {
+            let record = &table.records()[id as usize];
+            let kind = TypeKind::from_number(record.kind.get() as u8).unwrap_or(TypeKind::Void);
+            if record.name.get() == 0 {
+                let hash = hash_type(hasher, table, id);
+                let equal = |&other: &u32| same_words(table, other, id);
+                by_content.entry(hash, equal, |&other| hash_type(hasher, table, other)).or_insert(id);
+            } else {
+                let ids = by_name.entry((kind, StrId(record.name.get()))).or_default();
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+        }
+    }
+}
+
+/// Maps the types of DWARF into a type table.
+pub struct TypeMapper<'a, 'data> {
+    facts: &'a Facts<'data>,
+    known: KnownTypes,
+    strings: &'a mut Strings,
+    notes: &'a mut Notes,
+    /// Whether a typedef must also agree in what it stands for. In one image a name that is unique is; modules use the
+    /// same names for other things.
+    strict: bool,
     /// Type of each node; `NONE` where it was not needed yet.
     mapped: Vec<u32>,
     /// String of each DWARF name; `NONE` where it was not needed yet.
@@ -44,31 +101,17 @@ pub struct TypeMapper<'a, 'data> {
     appended: HashMap<(u32, NameId, u32, u64), u32, FixedState>,
     /// Appended definitions whose content is not filled in yet: type, body.
     unfilled: Vec<(u32, NodeId)>,
-    hasher: FixedState,
 }
 
 impl<'a, 'data> TypeMapper<'a, 'data> {
-    /// Starts from the types of `.BTF`, or from an empty table.
+    /// Starts from the types that are known already: those of `.BTF`, and for a module all of the kernel.
     pub fn new(
         facts: &'a Facts<'data>,
-        btf: TypeTable,
+        known: KnownTypes,
         strings: &'a mut Strings,
         notes: &'a mut Notes,
     ) -> Self {
-        let hasher = FixedState::with_seed(0);
-        let mut by_content = HashTable::with_capacity(btf.records().len());
-        let mut by_name: HashMap<_, Vec<u32>, _> = HashMap::with_hasher(hasher.clone());
-        for id in 1..btf.records().len() as u32 {
-            let record = &btf.records()[id as usize];
-            let kind = TypeKind::from_number(record.kind.get() as u8).unwrap_or(TypeKind::Void);
-            if record.name.get() == 0 {
-                let hash = hash_type(&hasher, &btf, id);
-                let equal = |&other: &u32| same_words(&btf, other, id);
-                by_content.entry(hash, equal, |&other| hash_type(&hasher, &btf, other)).or_insert(id);
-            } else {
-                by_name.entry((kind, StrId(record.name.get()))).or_default().push(id);
-            }
-        }
+        let hasher = known.hasher.clone();
         let mut first_of = HashMap::with_hasher(hasher.clone());
         let mut bodies = HashMap::with_hasher(hasher.clone());
         for definition in &facts.definitions {
@@ -78,25 +121,33 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         }
         Self {
             facts,
-            table: btf,
+            known,
             strings,
             notes,
-            by_content,
-            by_name,
+            strict: false,
             mapped: vec![NONE; facts.nodes.count()],
             names: vec![NONE; facts.name_count()],
             bodies,
             first_of,
             meanings: facts.nodes.meanings(),
-            appended: HashMap::with_hasher(hasher.clone()),
+            appended: HashMap::with_hasher(hasher),
             unfilled: Vec::new(),
-            hasher,
         }
+    }
+
+    /// As [`TypeMapper::new`], for a module, where the types that are known are mostly of others.
+    pub fn of_module(
+        facts: &'a Facts<'data>,
+        known: KnownTypes,
+        strings: &'a mut Strings,
+        notes: &'a mut Notes,
+    ) -> Self {
+        Self { strict: true, ..Self::new(facts, known, strings, notes) }
     }
 
     /// The BTF FUNC of a name, if BTF has one.
     pub fn btf_func(&self, name: StrId) -> Option<u32> {
-        self.by_name.get(&(TypeKind::Func, name)).and_then(|ids| ids.first()).copied()
+        self.known.by_name.get(&(TypeKind::Func, name)).and_then(|ids| ids.first()).copied()
     }
 
     /// The string of a DWARF name.
@@ -108,13 +159,19 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         StrId(*slot)
     }
 
-    /// Maps all named types and gives the finished table.
-    pub fn finish(mut self) -> TypeTable {
+    /// Maps all named types.
+    pub fn finish(mut self) -> KnownTypes {
         for definition in &self.facts.definitions {
             self.map(definition.node, 0);
             self.fill();
         }
-        self.table
+        self.known
+    }
+
+    /// Completes the types that were asked for, and those they refer to.
+    pub fn finish_asked(mut self) -> KnownTypes {
+        self.fill();
+        self.known
     }
 
     /// The type of a node. What it refers to is complete once [`TypeMapper::finish`] has run.
@@ -203,7 +260,7 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         let kinds: &[TypeKind] =
             if kind == TypeKind::Enum { &[TypeKind::Enum, TypeKind::Enum64] } else { &[kind] };
         for kind in kinds {
-            if let Some(id) = self.by_name.get(&(*kind, text)).and_then(|ids| ids.first()) {
+            if let Some(id) = self.known.by_name.get(&(*kind, text)).and_then(|ids| ids.first()) {
                 return *id;
             }
         }
@@ -214,11 +271,11 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
             // BTF has no forward enum: one without values stands for it.
             return self.append_named(TypeKind::Enum, text, 4, []);
         }
-        if let Some(id) = self.by_name.get(&(TypeKind::Fwd, text)).and_then(|ids| ids.first()) {
+        if let Some(id) = self.known.by_name.get(&(TypeKind::Fwd, text)).and_then(|ids| ids.first()) {
             return *id;
         }
-        let id = self.table.push(TypeKind::Fwd, composite == node::UNION, text, 0, []).0;
-        self.by_name.entry((TypeKind::Fwd, text)).or_default().push(id);
+        let id = self.known.table.push(TypeKind::Fwd, composite == node::UNION, text, 0, []).0;
+        self.known.by_name.entry((TypeKind::Fwd, text)).or_default().push(id);
         id
     }
 
@@ -245,7 +302,7 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
             _ => (0, type_kind(composite)),
         };
         let blank = Child { name: StrId::EMPTY, a: 0, b: 0 };
-        let id = self.table.push(kind, false, text, size, std::iter::repeat_n(blank, count)).0;
+        let id = self.known.table.push(kind, false, text, size, std::iter::repeat_n(blank, count)).0;
         self.appended.insert(key, id);
         self.unfilled.push((id, body));
         id
@@ -263,18 +320,20 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         let mut candidates: Vec<u32> = Vec::new();
         let wide = if composite == node::ENUM { Some(TypeKind::Enum64) } else { None };
         for kind in [Some(type_kind(composite)), wide].into_iter().flatten() {
-            candidates.extend(self.by_name.get(&(kind, name)).into_iter().flatten());
+            candidates.extend(self.known.by_name.get(&(kind, name)).into_iter().flatten());
         }
         if composite == node::TYPEDEF {
-            if candidates.len() > 1 {
+            if candidates.len() > 1 || self.strict {
                 let (_, words) = self.facts.nodes.get(body);
                 let target = self.map(NodeId(words.first().copied().unwrap_or(0)), depth + 1).0;
-                let exact = |id: &&u32| self.table.records()[**id as usize].size_or_type.get() == target;
-                return candidates.iter().find(exact).or(candidates.first()).copied();
+                let exact =
+                    |id: &&u32| self.known.table.records()[**id as usize].size_or_type.get() == target;
+                let first = candidates.first().filter(|_| !self.strict);
+                return candidates.iter().find(exact).or(first).copied();
             }
             return candidates.first().copied();
         }
-        candidates.retain(|id| self.table.records()[*id as usize].size_or_type.get() == size);
+        candidates.retain(|id| self.known.table.records()[*id as usize].size_or_type.get() == size);
         if candidates.len() > 1 {
             let exact = |id: &&u32| self.same_shape(**id, body);
             return candidates.iter().find(exact).copied();
@@ -284,8 +343,8 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
 
     /// Whether a BTF composite has the same child names at the same offsets or values as a body.
     fn same_shape(&self, id: u32, body: NodeId) -> bool {
-        let children = children_of(&self.table, id);
-        let flag = self.table.records()[id as usize].kind.get() >> 8 & 1 != 0;
+        let children = children_of(&self.known.table, id);
+        let flag = self.known.table.records()[id as usize].kind.get() >> 8 & 1 != 0;
         let (kind, words) = self.facts.nodes.get(body);
         let text = |name: u32| self.facts.name(NameId(name));
         let same_name = |child: &record::TypeChild, name: u32| {
@@ -319,11 +378,11 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
             match kind {
                 Kind::Members | Kind::Values => {
                     let content = self.content(body, 0);
-                    self.table.patch(TypeId(id), content.flag, content.size, &content.children);
+                    self.known.table.patch(TypeId(id), content.flag, content.size, &content.children);
                 }
                 Kind::Alias => {
                     let target = self.map(NodeId(words[0]), 0).0;
-                    self.table.patch(TypeId(id), false, target, &[]);
+                    self.known.table.patch(TypeId(id), false, target, &[]);
                 }
                 _ => {}
             }
@@ -370,8 +429,8 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
     }
 
     fn of_name(&self, kind: TypeKind, name: StrId, size: u32) -> Option<u32> {
-        let ids = self.by_name.get(&(kind, name))?;
-        ids.iter().find(|id| self.table.records()[**id as usize].size_or_type.get() == size).copied()
+        let ids = self.known.by_name.get(&(kind, name))?;
+        ids.iter().find(|id| self.known.table.records()[**id as usize].size_or_type.get() == size).copied()
     }
 
     fn append_named<const N: usize>(
@@ -381,22 +440,22 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         size: u32,
         children: [Child; N],
     ) -> u32 {
-        let id = self.table.push(kind, false, name, size, children).0;
-        self.by_name.entry((kind, name)).or_default().push(id);
+        let id = self.known.table.push(kind, false, name, size, children).0;
+        self.known.by_name.entry((kind, name)).or_default().push(id);
         id
     }
 
     /// The unnamed type with this content.
     fn find(&self, kind: TypeKind, flag: bool, size_or_type: u32, children: &[Child]) -> Option<u32> {
-        let hash = hash_words(&self.hasher, kind_word(kind, flag), size_or_type, children);
+        let hash = hash_words(&self.known.hasher, kind_word(kind, flag), size_or_type, children);
         let equal = |&id: &u32| {
-            let record = &self.table.records()[id as usize];
+            let record = &self.known.table.records()[id as usize];
             record.kind.get() == kind_word(kind, flag)
                 && record.size_or_type.get() == size_or_type
                 && record.name.get() == 0
-                && same_children(children_of(&self.table, id), children)
+                && same_children(children_of(&self.known.table, id), children)
         };
-        self.by_content.find(hash, equal).copied()
+        self.known.by_content.find(hash, equal).copied()
     }
 
     /// The unnamed type with this content, appended when new.
@@ -404,9 +463,9 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
         if let Some(id) = self.find(kind, flag, size_or_type, children) {
             return id;
         }
-        let id = self.table.push(kind, flag, StrId::EMPTY, size_or_type, children.iter().copied()).0;
-        let hash = hash_words(&self.hasher, kind_word(kind, flag), size_or_type, children);
-        let Self { by_content, table, hasher, .. } = self;
+        let id = self.known.table.push(kind, flag, StrId::EMPTY, size_or_type, children.iter().copied()).0;
+        let hash = hash_words(&self.known.hasher, kind_word(kind, flag), size_or_type, children);
+        let KnownTypes { by_content, table, hasher, .. } = &mut self.known;
         by_content.insert_unique(hash, id, |&other| hash_type(hasher, table, other));
         id
     }

@@ -8,7 +8,7 @@ use object::read::{SectionIndex, SymbolIndex};
 use super::arch::{self, Machine};
 use super::section::Section;
 use super::symbol::Symbol;
-use super::{File, Presence};
+use super::{File, Presence, module};
 use crate::error::{Error, Result};
 
 /// What the headers and `.symtab` say.
@@ -21,8 +21,21 @@ pub(super) struct Tables<'a> {
 
 const MAGIC: &[u8; 4] = b"\x7fELF";
 
+/// What an ELF file is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A linked kernel: sections have their addresses.
+    Kernel,
+    /// An object file that the kernel will link: sections get addresses here, see [`super::module`].
+    Module,
+}
+
 /// Reads the tables of an ELF file of either width.
-pub(super) fn read<'a>(bytes: &'a [u8], present: Option<&'a Presence<'a>>) -> Result<Tables<'a>> {
+pub(super) fn read<'a>(
+    bytes: &'a [u8],
+    present: Option<&'a Presence<'a>>,
+    subject: Subject,
+) -> Result<Tables<'a>> {
     if !bytes.starts_with(MAGIC) {
         let whole = bytes.len() >= MAGIC.len() || bytes.is_empty() || !MAGIC.starts_with(bytes);
         return Err(if whole {
@@ -33,8 +46,8 @@ pub(super) fn read<'a>(bytes: &'a [u8], present: Option<&'a Presence<'a>>) -> Re
     }
     match bytes.get(4).copied().map(elf::FileClass) {
         None => Err(truncated("ELF header", 5, bytes)),
-        Some(elf::ELFCLASS32) => read_as::<FileHeader32<Endianness>>(bytes, present),
-        Some(elf::ELFCLASS64) => read_as::<FileHeader64<Endianness>>(bytes, present),
+        Some(elf::ELFCLASS32) => read_as::<FileHeader32<Endianness>>(bytes, present, subject),
+        Some(elf::ELFCLASS64) => read_as::<FileHeader64<Endianness>>(bytes, present, subject),
         Some(class) => {
             Err(Error::malformed("ELF", "offset 0x4", format!("class {} is neither 32 nor 64 bit", class.0)))
         }
@@ -62,6 +75,7 @@ fn truncated(what: &str, needed: u64, bytes: &[u8]) -> Error {
 fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
     bytes: &'a [u8],
     present: Option<&'a Presence<'a>>,
+    subject: Subject,
 ) -> Result<Tables<'a>> {
     if bytes.len() < size_of::<Elf>() {
         return Err(truncated("ELF header", size_of::<Elf>() as u64, bytes));
@@ -74,8 +88,16 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
     let endian = header.endian().map_err(malformed("the ELF header"))?;
     let file = File { bytes, present, endian };
     let machine = arch::find(header.e_machine(endian), header.is_type_64(), endian)?;
-    if header.e_type(endian) == elf::ET_REL {
-        return Err(Error::NotKernel { why: "it is an object file that was not linked (a module?)".into() });
+    let relocatable = header.e_type(endian) == elf::ET_REL;
+    match (subject, relocatable) {
+        (Subject::Kernel, true) => {
+            let why = "it is an object file that was not linked (a module?)";
+            return Err(Error::NotKernel { why: why.into() });
+        }
+        (Subject::Module, false) => {
+            return Err(Error::malformed("module", "the ELF header", "not a relocatable object file"));
+        }
+        _ => {}
     }
     let table: u64 = header.e_shoff(endian).into();
     if table == 0 {
@@ -94,12 +116,14 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
 
     let mut sections = Vec::with_capacity(headers.len());
     let mut names = NameBudget::new(bytes.len());
+    let mut layout = module::Layout::new();
     for (index, section) in headers.iter().enumerate() {
         let name = table
             .section_name(endian, section)
             .map_err(|error| Error::malformed("ELF", format!("section {index}"), error.to_string()))?;
         names.take(name)?;
-        let section = Section {
+        let alignment = section.sh_addralign(endian).into();
+        let mut section = Section {
             name,
             address: section.sh_addr(endian).into(),
             offset: section.sh_offset(endian).into(),
@@ -107,7 +131,11 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
             kind: section.sh_type(endian).0,
             flags: section.sh_flags(endian).0,
             link: section.sh_link(endian),
+            info: section.sh_info(endian),
         };
+        if relocatable {
+            section.address = if section.is_allocated() { layout.place(section.size, alignment) } else { 0 };
+        }
         if section.is_allocated() && section.address.checked_add(section.size).is_none() {
             let what = "it reaches behind the end of the address space";
             return Err(Error::malformed("ELF", format!("section `{}`", section.display_name()), what));
@@ -133,12 +161,17 @@ fn read_as<'a, Elf: FileHeader<Endian = Endianness>>(
         let name =
             if symbol.st_name(endian) == 0 { b"" } else { symtab.symbol_name(endian, symbol).map_err(at)? };
         names.take(name)?;
+        let section = section.map_or(0, |section| section.0 as u32);
+        let value: u64 = symbol.st_value(endian).into();
+        // The value in an object file counts from the start of the section.
+        let base =
+            if relocatable { sections.get(section as usize).map_or(0, |found| found.address) } else { 0 };
         symbols.push(Symbol {
             name,
-            address: symbol.st_value(endian).into(),
+            address: base.wrapping_add(value),
             size: symbol.st_size(endian).into(),
-            section: section.map_or(0, |section| section.0 as u32),
-            special: if section.is_some() { 0 } else { shndx.0 },
+            section,
+            special: if section != 0 { 0 } else { shndx.0 },
             info: symbol.st_info().0,
             other: symbol.st_other().0,
         });

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use object::endian::Endian as _;
 
+use super::elf::Subject;
 use super::relocation::Relocations;
 use super::section::Section;
 use super::{File, Image};
@@ -166,7 +167,10 @@ impl<'a> Image<'a> {
         if let Some(read) = self.relocations.get() {
             return Ok(read);
         }
-        let read = Relocations::read(&self.file, self.machine, &self.sections)?;
+        let read = match self.subject {
+            Subject::Kernel => Relocations::read(&self.file, self.machine, &self.sections)?,
+            Subject::Module => self.module_relocations()?,
+        };
         Ok(self.relocations.get_or_init(|| read))
     }
 }

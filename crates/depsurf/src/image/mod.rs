@@ -8,6 +8,7 @@ pub mod arch;
 mod compress;
 mod elf;
 mod memory;
+mod module;
 mod relocation;
 mod section;
 mod symbol;
@@ -23,8 +24,9 @@ pub(crate) use self::elf::build_id;
 
 pub use self::arch::{Machine, SyscallTable};
 pub use self::section::Section;
-pub use self::symbol::{ByAddress, Symbol};
+pub use self::symbol::{ByAddress, Symbol, is_function};
 
+use self::elf::Subject;
 use self::relocation::Relocations;
 use self::symbol::SymbolTable;
 use crate::error::{Error, Result};
@@ -47,6 +49,7 @@ pub struct Image<'a> {
     /// Read on first use: on arm64 these are megabytes that a caller of symbols does not need.
     relocations: OnceLock<Relocations>,
     banner: &'a str,
+    subject: Subject,
 }
 
 /// The file's bytes, as far as they are there.
@@ -69,7 +72,16 @@ impl<'a> Image<'a> {
     /// # Errors
     /// When the bytes are not an ELF file, are cut, are of a machine that has no name here, or are no kernel.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        Self::new(bytes, None)
+        Self::new(bytes, None, Subject::Kernel)
+    }
+
+    /// Reads headers, sections and symbols of a kernel module (`.ko`), which is not linked yet: addresses are those of
+    /// a layout that has its sections one behind the other, and relocations are applied in all that is read.
+    ///
+    /// # Errors
+    /// When the bytes are no relocatable ELF file, are cut, or have no `.modinfo`.
+    pub fn parse_module(bytes: &'a [u8]) -> Result<Self> {
+        Self::new(bytes, None, Subject::Module)
     }
 
     /// As [`Image::parse`], for a file of which only some ranges were decoded.
@@ -78,11 +90,11 @@ impl<'a> Image<'a> {
     /// # Errors
     /// As [`Image::parse`]; reading what is not present is an error here and later, never zeros.
     pub fn parse_sparse(bytes: &'a [u8], present: &'a Presence<'a>) -> Result<Self> {
-        Self::new(bytes, Some(present))
+        Self::new(bytes, Some(present), Subject::Kernel)
     }
 
-    fn new(bytes: &'a [u8], present: Option<&'a Presence<'a>>) -> Result<Self> {
-        let elf::Tables { file, machine, sections, symbols } = elf::read(bytes, present)?;
+    fn new(bytes: &'a [u8], present: Option<&'a Presence<'a>>, subject: Subject) -> Result<Self> {
+        let elf::Tables { file, machine, sections, symbols } = elf::read(bytes, present, subject)?;
         let mut by_address: Vec<u32> = (0u32..)
             .zip(&sections)
             .filter(|(_, section)| section.is_mapped())
@@ -97,8 +109,12 @@ impl<'a> Image<'a> {
             symbols: SymbolTable::new(symbols),
             relocations: OnceLock::new(),
             banner: "",
+            subject,
         };
-        image.banner = image.read_banner()?;
+        match subject {
+            Subject::Kernel => image.banner = image.read_banner()?,
+            Subject::Module => image.check_module()?,
+        }
         Ok(image)
     }
 
@@ -179,13 +195,14 @@ impl<'a> Image<'a> {
             Some(section) if section.has_bytes() => self
                 .file
                 .decompressed(section, self.machine)
+                .and_then(|bytes| self.linked(section, bytes))
                 .map(Some)
                 .map_err(|error| error.at(format!("section `{}`", section.display_name()))),
             _ => Ok(None),
         }
     }
 
-    /// The kernel's banner, without its newline: `Linux version 6.1.0-50-cloud-amd64 (...) #1 SMP ...`.
+    /// The kernel's banner, empty for a module, without its newline: `Linux version 6.1.0-50-cloud-amd64 (...) #1 SMP ...`.
     #[must_use]
     pub fn banner(&self) -> &'a str {
         self.banner

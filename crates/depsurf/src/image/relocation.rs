@@ -40,9 +40,14 @@ impl Relocations {
             read(file, machine, sections, section, &mut entries)
                 .map_err(|error| error.at(format!("section `{}`", section.display_name())))?;
         }
+        Ok(Self::new(entries))
+    }
+
+    /// Relocated words with their values, in any order.
+    pub(super) fn new(mut entries: Vec<(u64, u64)>) -> Self {
         // Linkers sort them by address; a stable sort of sorted runs costs next to nothing.
         entries.sort_by_key(|entry: &(u64, u64)| entry.0);
-        Ok(Self { entries })
+        Self { entries }
     }
 
     /// The value of the word at an address; `None` where no relocation applies.

@@ -22,6 +22,8 @@ pub struct Section<'a> {
     pub flags: u64,
     /// `sh_link`: for a table of relocations the section of their symbols.
     pub link: u32,
+    /// `sh_info`: for a table of relocations the section it patches.
+    pub info: u32,
 }
 
 impl<'a> Section<'a> {

@@ -14,6 +14,12 @@ use super::Image;
 /// `sys_ni_syscall`), but mapping symbols like `$x`, which nobody asks for, and what a damaged file may hold.
 const MAX_SHARED: usize = 4096;
 
+/// Whether an `st_info` is that of a function.
+#[must_use]
+pub fn is_function(info: u8) -> bool {
+    info & 0xf == STT_FUNC.0 || info & 0xf == STT_GNU_IFUNC.0
+}
+
 /// A symbol of `.symtab`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symbol<'a> {
@@ -43,7 +49,7 @@ impl<'a> Symbol<'a> {
     /// Whether it is a function (`STT_FUNC`).
     #[must_use]
     pub fn is_function(&self) -> bool {
-        self.info & 0xf == STT_FUNC.0 || self.info & 0xf == STT_GNU_IFUNC.0
+        is_function(self.info)
     }
 
     /// Whether it is a variable (`STT_OBJECT`).
@@ -199,10 +205,13 @@ impl<'a> Image<'a> {
         self.symbol(name).map(|symbol| symbol.address)
     }
 
-    /// The addresses between a start and a stop symbol, as linker scripts set them. `None` where one of them
-    /// is missing or they are in the wrong order.
+    /// The addresses between a start and a stop symbol, as linker scripts set them; in a module the section that the
+    /// linker script would put there. `None` where one of them is missing or they are in the wrong order.
     #[must_use]
     pub fn between(&self, start: &str, stop: &str) -> Option<Range<u64>> {
+        if let Some(section) = self.bounded_section(start) {
+            return Some(section.addresses());
+        }
         let range = self.address_of(start)?..self.address_of(stop)?;
         (range.start <= range.end).then_some(range)
     }

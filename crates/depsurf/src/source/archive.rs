@@ -3,6 +3,7 @@
 use std::io::{self, BufReader, ErrorKind, Read};
 
 use liblzma::stream::CONCATENATED;
+use rayon::prelude::*;
 
 use super::xz;
 use crate::error::{Error, Result};
@@ -95,6 +96,14 @@ impl<'a> Archive<'a> {
             return Ok(());
         }
         Err(Error::Truncated { what: what.into(), needed, available: self.position() })
+    }
+
+    /// From now on decodes `blocks` blocks at once, by all threads of the current rayon pool: for reading nearly
+    /// everything from front to back. Takes memory for that many blocks. An archive without blocks stays as it is.
+    pub fn read_ahead(&mut self, blocks: usize) {
+        if let Self::Blocks(archive) = self {
+            archive.ahead = blocks;
+        }
     }
 
     /// Goes to another position, which may be beyond the end.
@@ -209,11 +218,32 @@ pub struct Blocks<'a> {
     position: u64,
     /// Index of the block, and its decoder.
     current: Option<(usize, xz::Decoder<'a>)>,
+    /// How many blocks are decoded at once, by all threads; 0 for one at a time and no further than needed.
+    ahead: usize,
+    /// Index of the first block that was decoded ahead, and the contents from there on.
+    decoded: (usize, Vec<Vec<u8>>),
 }
 
 impl<'a> Blocks<'a> {
     fn new(data: &'a [u8], blocks: Vec<xz::Block>) -> Self {
-        Self { data, blocks, position: 0, current: None }
+        Self { data, blocks, position: 0, current: None, ahead: 0, decoded: (0, Vec::new()) }
+    }
+
+    /// The decoded contents of a block, decoding it and those behind it if that was not done yet.
+    fn decoded(&mut self, index: usize) -> Result<&[u8]> {
+        let (first, blocks) = &self.decoded;
+        if index < *first || index >= first + blocks.len() {
+            // The old ones go first, so that no more than one lot is in memory.
+            self.decoded = (index, Vec::new());
+            let end = self.blocks.len().min(index + self.ahead);
+            let (data, wanted) = (self.data, &self.blocks[index..end]);
+            let decode = |block: &xz::Block| {
+                let mut bytes = vec![0; block.size as usize];
+                xz::Decoder::new(data, block)?.read(&mut bytes).map(|()| bytes)
+            };
+            self.decoded.1 = wanted.par_iter().map(decode).collect::<Result<_>>()?;
+        }
+        Ok(&self.decoded.1[index - self.decoded.0])
     }
 
     /// The compressed bytes.
@@ -267,6 +297,15 @@ impl<'a> Blocks<'a> {
             let index = self.index(self.position);
             let Some(block) = self.blocks.get(index) else { break };
             let within = self.position - block.offset;
+            let size = block.size;
+            if self.ahead > 0 {
+                let now = (size - within).min((out.len() - filled) as u64) as usize;
+                let contents = self.decoded(index)?;
+                out[filled..filled + now].copy_from_slice(&contents[within as usize..within as usize + now]);
+                filled += now;
+                self.position += now as u64;
+                continue;
+            }
             let decoder = match &mut self.current {
                 Some((at, decoder)) if *at == index && decoder.produced() <= within => decoder,
                 current => &mut current.insert((index, xz::Decoder::new(self.data, block)?)).1,

@@ -39,6 +39,7 @@ pub fn in_archive(file: &str, bytes: &[u8]) -> Result<Option<Kernel>> {
                 config: None,
                 origin,
                 config_packages: Vec::new(),
+                modules: Vec::new(),
             }));
         }
     }

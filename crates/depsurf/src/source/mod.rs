@@ -20,6 +20,7 @@ mod elf;
 #[cfg(test)]
 mod fixture;
 pub mod live;
+mod modules;
 mod pair;
 mod search;
 mod tar;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use bytes::Bytes;
 pub use deb::Package;
 pub(crate) use deb::debug_package;
+pub use modules::{Batches, Choice as ModuleChoice, ModuleFile, ModulePackage};
 pub use pair::{Input, Kind, identify, pair};
 
 use crate::error::{Error, Result};
@@ -71,6 +73,8 @@ pub struct Kernel {
     pub origin: Origin,
     /// Packages that may have the config, the likeliest first; empty when the image came from no package.
     pub config_packages: Vec<String>,
+    /// What may have its modules, the debug information of each included.
+    pub modules: Vec<ModulePackage>,
 }
 
 /// A kernel's build configuration.
@@ -148,7 +152,8 @@ fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel>
         return Ok(plain(Form::Btf, file, bytes));
     }
     if bytes.starts_with(ar::MAGIC) {
-        return from_package(&file, &bytes, progress);
+        let kernel = from_package(&file, &bytes, progress)?;
+        return Ok(Kernel { modules: vec![ModulePackage::new(bytes)], ..kernel });
     }
     if let Some(kernel) = btf::in_archive(&file, &bytes)? {
         return Ok(kernel);
@@ -177,7 +182,7 @@ pub fn read_config_bytes(name: &str, bytes: &[u8]) -> Result<Config> {
 /// A file without wrapping.
 fn plain(form: Form, file: String, vmlinux: Bytes) -> Kernel {
     let origin = Origin { file, package: None, member: None };
-    Kernel { vmlinux, form, config: None, origin, config_packages: Vec::new() }
+    Kernel { vmlinux, form, config: None, origin, config_packages: Vec::new(), modules: Vec::new() }
 }
 
 fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
@@ -204,6 +209,7 @@ fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Ker
         config: config.map(|config| Config { text: config.text, origin: origin(config.path) }),
         origin: origin(member.path),
         config_packages: deb.config_packages(),
+        modules: Vec::new(),
     })
 }
 

@@ -38,8 +38,8 @@ pub const MAGIC: [u8; 8] = *b"DEPSPACK";
 /// Number of the packed format.
 pub const FORMAT: u32 = 1;
 
-/// The largest surface that is unpacked; a full kernel takes a tenth of it.
-pub const MAX_SURFACE: u64 = 256 << 20;
+/// The largest surface that is unpacked; a generic kernel with all its modules takes a sixth of it.
+pub const MAX_SURFACE: u64 = 1 << 30;
 
 /// The longest string that is unpacked; format strings of tracepoints take a tenth of it.
 const MAX_STRING: usize = 64 << 10;

@@ -12,6 +12,7 @@ mod words;
 use super::Surface;
 use super::function::{Function, InlineKind};
 use super::meta::Fact;
+use super::module::Module;
 use super::record;
 use super::symbol::{Symbol, base_name, suffixes};
 use super::types::{Type, TypeKind};
@@ -34,7 +35,15 @@ pub struct Attach<'a> {
     pub sleepable: Answer<'a>,
     /// What an attached program does not see all the same; meaningless where nothing attaches.
     pub misses: Vec<Miss>,
+    /// The module that has the symbol, where vmlinux has none: all answers are for the time that it is loaded.
+    pub module: Option<&'a str>,
+    /// Further modules with a symbol of the name. While one of them is loaded, kernels that refuse names with several
+    /// symbols refuse this one.
+    pub also_in: Vec<&'a str>,
 }
+
+/// Why nothing is known of the code of a module.
+const ONLY_DEBUG: &str = "the module's file has debug information only";
 
 /// Whether something attaches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -232,6 +241,9 @@ struct Subject<'a> {
     /// Symbols of exactly this name that the kernel's own symbol table has, by address. The first is the one that
     /// `kallsyms_lookup_name` finds.
     symbols: Vec<Symbol<'a>>,
+    /// The module they are in.
+    module: Option<Module<'a>>,
+    also_in: Vec<&'a str>,
 }
 
 impl Surface {
@@ -260,8 +272,20 @@ impl<'a> Subject<'a> {
             is_named && !(symbol.section() == Some(EXIT_TEXT) && leaves_out_exit_text(surface))
         };
         let mut symbols: Vec<Symbol<'_>> = surface.symbols_named(name).filter(in_kallsyms).collect();
-        symbols.sort_by_key(|symbol| symbol.address());
-        Self { surface, name, function: surface.function(base_name(name)), symbols }
+        symbols.sort_by_key(|symbol| (symbol.module().map(Module::index), symbol.address()));
+        // The kernel looks into vmlinux first, then into the modules that are loaded.
+        let module = symbols.first().and_then(|symbol| symbol.module());
+        let is_elsewhere =
+            |symbol: &Symbol<'_>| symbol.module().map(Module::index) != module.map(Module::index);
+        let mut also_in: Vec<&str> = symbols
+            .iter()
+            .filter(|it| is_elsewhere(it))
+            .filter_map(|it| it.module())
+            .map(Module::name)
+            .collect();
+        also_in.dedup();
+        symbols.retain(|symbol| !is_elsewhere(symbol));
+        Self { surface, name, function: surface.function(base_name(name)), symbols, module, also_in }
     }
 
     fn attach(&self) -> Attach<'a> {
@@ -275,6 +299,8 @@ impl<'a> Subject<'a> {
             fmod_ret: self.trace(&[Self::modifiable, Self::returns]),
             sleepable: self.trace(&[Self::may_sleep]),
             misses: self.misses(),
+            module: self.module.map(Module::name),
+            also_in: self.also_in.clone(),
         }
     }
 
@@ -322,6 +348,9 @@ impl<'a> Subject<'a> {
     fn ftrace_site(&self) -> Answer<'a> {
         if self.has(record::ATTACH_FTRACE) {
             return Answer::Yes;
+        }
+        if self.module.is_some_and(|module| !module.has_code()) {
+            return Answer::Unknown { fact: Fact::FtraceSites, reason: ONLY_DEBUG };
         }
         let declared_inline = self
             .function
@@ -406,8 +435,11 @@ impl<'a> Subject<'a> {
     }
 
     fn kernel_btf_func(&self) -> Option<Type<'a>> {
-        let in_btf = self.surface.meta().btf_types;
-        self.surface.types().find_all(TypeKind::Func, self.name).find(|found| found.id().0 < in_btf)
+        let ids = match self.module {
+            None => 0..self.surface.meta().btf_types,
+            Some(module) => module.types(),
+        };
+        self.surface.types().find_all(TypeKind::Func, self.name).find(|found| ids.contains(&found.id().0))
     }
 
     fn btf_func(&self) -> Answer<'a> {

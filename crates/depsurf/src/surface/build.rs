@@ -44,6 +44,7 @@ pub struct Parts {
     /// One byte per function, see [`super::verdict::Given::to_byte`]; empty where all follows from evidence.
     pub verdicts: Vec<u8>,
     pub callers: Vec<record::Caller>,
+    pub modules: Vec<record::Module>,
 }
 
 impl Parts {
@@ -75,6 +76,7 @@ impl Parts {
             set_members: Vec::new(),
             verdicts: Vec::new(),
             callers: Vec::new(),
+            modules: Vec::new(),
         }
     }
 
@@ -123,6 +125,7 @@ impl Parts {
             Section::SetMembers => self.set_members.as_bytes(),
             Section::Verdicts => &self.verdicts,
             Section::Callers => self.callers.as_bytes(),
+            Section::Modules => self.modules.as_bytes(),
         });
         file::write(&sections)
     }

@@ -397,6 +397,12 @@ impl<'a> Instance<'a> {
         units.get(self.record.unit.get() as usize).and_then(|unit| self.surface.file(unit.file.get()))
     }
 
+    /// Name of the module its compile unit belongs to, empty for vmlinux; `None` for a declaration without definition.
+    pub(super) fn module_name(self) -> Option<&'a str> {
+        let units: &'a [record::Unit] = self.surface.table(Section::Units);
+        units.get(self.record.unit.get() as usize).map(|unit| self.surface.text(unit.module))
+    }
+
     /// File and line of the declaration; the line is `None` for assembly, all is `None` for a
     /// declaration without definition.
     #[must_use]
@@ -452,12 +458,16 @@ impl<'a> Instance<'a> {
     pub fn inline_sites(self) -> impl ExactSizeIterator<Item = InlineSite<'a>> {
         let surface = self.surface;
         let base = surface.meta().base_address;
+        let has_modules = !surface.section(Section::Modules).is_empty();
         let sites: &[record::InlineSite] = surface.table(Section::InlineSites);
         let instances: &[record::Instance] = surface.table(Section::Instances);
         run(instances, self.index, |instance| instance.first_inline_site, sites).iter().map(move |site| {
             let line = site.call_line.get();
+            let caller = surface.instance(site.caller.get() as usize).unwrap_or(self);
+            // In a module addresses count from the start of its layout.
+            let base = if has_modules && caller.module().is_some() { 0 } else { base };
             InlineSite {
-                caller: surface.instance(site.caller.get() as usize).unwrap_or(self),
+                caller,
                 call_file: surface.file(site.call_file.get()),
                 call_line: known_line(line),
                 address: (site.address.get() != NONE).then(|| base.wrapping_add(site.address.get().into())),

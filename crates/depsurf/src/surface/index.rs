@@ -2,6 +2,8 @@
 //!
 //! They are stored, because a look-up needs them at once, and left out when a surface is packed.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use zerocopy::little_endian::U32;
 
@@ -16,9 +18,15 @@ pub(crate) fn symbols_by_name(symbols: &[record::Symbol], strings: &[u8]) -> Vec
 
 /// `TYPES_BY_NAME`: ids of the named types, sorted by name, kind, id; without those that are not listed.
 pub(crate) fn types_by_name(types: &[record::Type], strings: &[u8]) -> Vec<U32> {
+    types_by_name_within(types, 0..types.len() as u32, strings)
+}
+
+/// As [`types_by_name`], of some ids only.
+pub(crate) fn types_by_name_within(types: &[record::Type], ids: Range<u32>, strings: &[u8]) -> Vec<U32> {
     let unlisted = record::TYPE_UNDEFINED | record::TYPE_UNLISTED;
     let is_listed = |record: &record::Type| record.name.get() != 0 && record.kind.get() & unlisted == 0;
-    let named = (0u32..).zip(types).filter(|(_, record)| is_listed(record));
+    let within = types.get(ids.start as usize..ids.end as usize).unwrap_or_default();
+    let named = (ids.start..).zip(within).filter(|(_, record)| is_listed(record));
     sorted(
         named.map(|(id, record)| Key::new(strings, record.name.get(), record.kind.get() as u8, id)).collect(),
     )

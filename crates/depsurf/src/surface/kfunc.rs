@@ -70,7 +70,15 @@ impl<'a> Kfunc<'a> {
     /// `record::KFUNC_*` bits: how it was found.
     #[must_use]
     pub fn evidence(self) -> u32 {
+        self.evidence_bits() & ((1 << record::MODULE_SHIFT) - 1)
+    }
+
+    pub(super) fn evidence_bits(self) -> u32 {
         self.record.evidence.get()
+    }
+
+    pub(super) fn surface(self) -> &'a Surface {
+        self.surface
     }
 
     /// Names of the sets it is in, which are registered for program types.

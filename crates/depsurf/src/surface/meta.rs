@@ -108,11 +108,13 @@ pub enum Fact {
     CompatSyscalls,
     /// Kconfig options.
     Config,
+    /// Kernel modules: what is known of vmlinux is known of them.
+    Modules,
 }
 
 impl Fact {
     /// All kinds of facts, in their order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Functions,
         Self::Symbols,
         Self::Btf,
@@ -130,6 +132,7 @@ impl Fact {
         Self::SyscallMetadata,
         Self::CompatSyscalls,
         Self::Config,
+        Self::Modules,
     ];
 }
 

@@ -19,6 +19,7 @@ pub mod kfunc;
 pub mod lsm;
 pub mod meaning;
 pub mod meta;
+pub mod module;
 pub mod record;
 pub mod set;
 pub mod strings;
@@ -36,6 +37,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 pub use self::file::{MAGIC, SCHEMA};
 pub use self::function::{Function, Instance};
 pub use self::meta::{Evidence, Fact, Meta};
+pub use self::module::Module;
 pub use self::symbol::Symbol;
 pub use self::types::{Type, TypeId, TypeKind, Types};
 

@@ -88,11 +88,12 @@ pub enum Section {
     SetMembers = 24,
     Verdicts = 25,
     Callers = 26,
+    Modules = 27,
 }
 
 impl Section {
     /// All sections, in the order of the file. An array over this enum is indexed by `number - 1`.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Meta,
         Self::Notes,
         Self::Strings,
@@ -119,6 +120,7 @@ impl Section {
         Self::SetMembers,
         Self::Verdicts,
         Self::Callers,
+        Self::Modules,
     ];
 
     /// How many of [`Section::ALL`] every file has; a reader takes the others as empty where they are missing.
@@ -166,6 +168,7 @@ impl Section {
             Self::Sets => Set::FIELDS,
             Self::SetMembers => SetMember::FIELDS,
             Self::Callers => Caller::FIELDS,
+            Self::Modules => Module::FIELDS,
         }
     }
 }
@@ -231,7 +234,7 @@ records! {
         call_file: U24,
         /// Line of the call; 0 where unknown.
         call_line: U24,
-        /// Address of the first byte of the copy, minus `Meta::base_address`; `NONE` where unknown.
+        /// Address of the first byte of the copy, in vmlinux minus `Meta::base_address`; `NONE` where unknown.
         address: U32,
     }
     /// One direct call of an instance, in DIE order.
@@ -246,7 +249,7 @@ records! {
         /// Module (string); 0 for vmlinux.
         module: U32,
     }
-    /// A symbol, in the order of `.symtab`.
+    /// A symbol, in the order of `.symtab`; those of modules behind them, by module.
     Symbol {
         /// Name (string).
         name: U32,
@@ -314,7 +317,7 @@ records! {
         prototype: U32,
         /// `TYPEDEF btf_trace_NAME` in `TYPES`, or `NONE`.
         btf_trace: U32,
-        /// `TRACEPOINT_*` bits.
+        /// `TRACEPOINT_*` bits, and from `MODULE_SHIFT` on the number of its module.
         flags: U32,
         /// Bytes of the first argument a raw tracepoint may write (`raw_tp.w`); 0 for none, `NONE` where
         /// unknown.
@@ -339,7 +342,7 @@ records! {
         prototype: U32,
         /// `KF_*` flags of the kernel (`include/linux/btf.h`), all sets of the function joined.
         flags: U32,
-        /// `KFUNC_*` bits: where it was found.
+        /// `KFUNC_*` bits: where it was found; from `MODULE_SHIFT` on the number of its module.
         evidence: U32,
     }
     /// A system call entry; sorted by ABI (string order of the words), then number.
@@ -394,7 +397,32 @@ records! {
         /// Source file of its compile unit: index into `FILES`, or `NONE`.
         file: U32,
     }
+    /// A kernel module, in the order of their files. Its number is its place here plus 1; 0 is vmlinux.
+    Module {
+        /// Name (string), as `/proc/modules` has it.
+        name: U32,
+        /// Path (string) below `lib/modules/RELEASE/`.
+        path: U32,
+        /// First of its symbols; those of vmlinux come before all.
+        first_symbol: U32,
+        /// First type of its split BTF in `TYPES`.
+        first_type: U32,
+        /// Number of types of its split BTF; 0 where it has none.
+        type_count: U32,
+        /// `MODULE_*` bits.
+        flags: U32,
+    }
 }
+
+/// [`Module::flags`]: its code and data were read, so that its ftrace sites, tracepoints and kfuncs are known.
+pub const MODULE_CODE: u32 = 1;
+/// [`Module::flags`]: its debug information was read, so that its functions are known.
+pub const MODULE_DEBUG: u32 = 1 << 1;
+
+/// Where the number of the module begins in [`Tracepoint::flags`] and [`Kfunc::evidence`].
+pub const MODULE_SHIFT: u32 = 16;
+/// The most modules a surface holds.
+pub const MAX_MODULES: usize = 0xffff;
 
 /// [`Instance::flags`]: `DW_AT_external`.
 pub const INSTANCE_EXTERNAL: u32 = 1;

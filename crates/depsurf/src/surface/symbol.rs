@@ -52,6 +52,10 @@ impl<'a> Symbol<'a> {
         self.index
     }
 
+    pub(super) fn surface(self) -> &'a Surface {
+        self.surface
+    }
+
     /// Full name, with compiler suffixes.
     #[must_use]
     pub fn name(self) -> &'a str {

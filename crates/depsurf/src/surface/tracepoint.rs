@@ -88,6 +88,14 @@ impl<'a> Tracepoint<'a> {
         self.surface.types().get_optional(self.record.btf_trace.get())
     }
 
+    pub(super) fn flag_bits(self) -> u32 {
+        self.record.flags.get()
+    }
+
+    pub(super) fn surface(self) -> &'a Surface {
+        self.surface
+    }
+
     /// Whether `events/SYSTEM/NAME` exists.
     #[must_use]
     pub fn has_event(self) -> bool {

@@ -11,6 +11,7 @@ mod tests;
 mod value;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 pub use self::spec::Broken;
 use self::spec::Spec;
@@ -61,6 +62,8 @@ pub enum Refusal {
 pub struct Candidates<'k> {
     types: Types<'k>,
     limit: u32,
+    /// Where the types of the modules' own BTF are.
+    modules: Vec<Range<u32>>,
     machine: value::Machine,
     cache: HashMap<TypeId, Vec<Type<'k>>>,
 }
@@ -69,7 +72,14 @@ impl<'k> Candidates<'k> {
     /// The types below id `limit` are the kernel's own BTF.
     #[must_use]
     pub fn new(types: Types<'k>, limit: u32, address_size: u8, big_endian: bool) -> Self {
-        Self { types, limit, machine: value::Machine { address_size, big_endian }, cache: HashMap::new() }
+        let machine = value::Machine { address_size, big_endian };
+        Self { types, limit, modules: Vec::new(), machine, cache: HashMap::new() }
+    }
+
+    /// Looks into the BTF of modules too, for what the kernel itself has no type of the name for, as if all were loaded.
+    #[must_use]
+    pub fn with_modules(self, modules: impl IntoIterator<Item = Range<u32>>) -> Self {
+        Self { modules: modules.into_iter().collect(), ..self }
     }
 
     /// What libbpf makes of a relocation.
@@ -128,13 +138,19 @@ impl<'k> Candidates<'k> {
         Ok(outcome(result, Some(taken)))
     }
 
-    /// The kernel's types of the same kind and name, flavours aside, in the order of their ids.
+    /// The kernel's types of the same kind and name, flavours aside, in the order of their ids; those of modules where
+    /// it has none (`bpf_core_find_cands`).
     fn named(&self, local: Type<'_>) -> Vec<Type<'k>> {
         let (wanted, _) = essential_name(local.name());
-        let is_candidate = |found: &Type<'k>| found.id().0 < self.limit && compat::same_kind(local, *found);
-        let mut found: Vec<Type<'k>> = self.types.with_essential_name(wanted).filter(is_candidate).collect();
-        found.sort_by_key(|found| found.id());
-        found
+        let same = |found: &Type<'k>| compat::same_kind(local, *found);
+        let (mut kernel, others): (Vec<Type<'k>>, Vec<Type<'k>>) =
+            self.types.with_essential_name(wanted).filter(same).partition(|found| found.id().0 < self.limit);
+        if kernel.is_empty() {
+            let in_module = |found: &Type<'k>| self.modules.iter().any(|ids| ids.contains(&found.id().0));
+            kernel = others.into_iter().filter(in_module).collect();
+        }
+        kernel.sort_by_key(|found| found.id());
+        kernel
     }
 }
 

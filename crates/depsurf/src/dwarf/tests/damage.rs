@@ -7,7 +7,7 @@ use testkit::dwarf::*;
 
 use super::*;
 use crate::extract::function;
-use crate::extract::types::TypeMapper;
+use crate::extract::types::{KnownTypes, TypeMapper};
 use crate::note::Notes;
 use crate::surface::strings::Strings;
 use crate::surface::types::TypeTable;
@@ -79,9 +79,10 @@ fn extract(sections: &DebugSections, target: Target) -> Option<usize> {
     // What was read can be walked, to the last reference.
     everything_lossy(&facts);
     let (mut strings, mut notes, mut mapper_notes) = (Strings::new(), Notes::new(), Notes::new());
-    let mut mapper = TypeMapper::new(&facts, TypeTable::new(), &mut strings, &mut mapper_notes);
+    let mut mapper =
+        TypeMapper::new(&facts, KnownTypes::new(TypeTable::new()), &mut strings, &mut mapper_notes);
     let tables = function::functions(&facts, &mut mapper, 0x1000, |_, address| address & 1 == 0, &mut notes);
-    let types = mapper.finish();
+    let types = mapper.finish().into_table();
     assert_eq!(tables.units.len(), facts.units.len());
     let by_name = types.by_name(&strings);
     let view = types.view(&strings, &by_name);

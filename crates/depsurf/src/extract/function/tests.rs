@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use testkit::dwarf::*;
 use testkit::{Endian, Target};
 
+use super::super::types::KnownTypes;
 use super::{TypeMapper, functions, join_symbols};
 use crate::dwarf;
 use crate::dwarf::tests::thread;
@@ -35,9 +36,10 @@ fn parts(sections: &DebugSections, target: Target, symbols: &[(&str, u64)]) -> P
     };
     let mut parts = Parts::new(meta());
     let (mut notes, mut mapper_notes) = (Notes::new(), Notes::new());
-    let mut mapper = TypeMapper::new(&facts, TypeTable::new(), &mut parts.strings, &mut mapper_notes);
+    let mut mapper =
+        TypeMapper::new(&facts, KnownTypes::new(TypeTable::new()), &mut parts.strings, &mut mapper_notes);
     let tables = functions(&facts, &mut mapper, A, symbol_at, &mut notes);
-    parts.types = mapper.finish();
+    parts.types = mapper.finish().into_table();
     parts.files = tables.files.iter().map(|path| parts.strings.intern(path.as_bytes())).collect();
     (parts.units, parts.functions, parts.instances) = (tables.units, tables.functions, tables.instances);
     (parts.inline_sites, parts.call_sites) = (tables.inline_sites, tables.call_sites);

@@ -136,7 +136,14 @@ fn a_running_kernel_tells_what_attaches() {
     let unknown: Vec<Fact> = Fact::ALL.into_iter().filter(|fact| !meta.knows(*fact)).collect();
     assert_eq!(
         unknown,
-        [Fact::Functions, Fact::BtfIds, Fact::Syscalls, Fact::SyscallMetadata, Fact::CompatSyscalls]
+        [
+            Fact::Functions,
+            Fact::BtfIds,
+            Fact::Syscalls,
+            Fact::SyscallMetadata,
+            Fact::CompatSyscalls,
+            Fact::Modules
+        ]
     );
 
     assert_eq!(bits(&surface, "vfs_read"), [ATTACH_FTRACE | ATTACH_EXPORTED]);

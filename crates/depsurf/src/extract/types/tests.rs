@@ -29,11 +29,11 @@ impl Mapped {
         let table =
             btf.map_or_else(TypeTable::new, |bytes| btf::read(bytes, &mut strings, &mut notes).unwrap());
         let first = table.next_id().0;
-        let mut mapper = TypeMapper::new(&facts, table, &mut strings, &mut notes);
+        let mut mapper = TypeMapper::new(&facts, KnownTypes::new(table), &mut strings, &mut notes);
         let functions = facts.units.iter().flat_map(|unit| &unit.functions);
         let prototypes =
             functions.map(|function| function.prototype.map_or(NONE, |node| mapper.map(node, 0).0)).collect();
-        let table = mapper.finish();
+        let table = mapper.finish().into_table();
         notes.merge(facts.notes);
         let notes = notes.into_vec().into_iter().map(|note| (note.id, note.count)).collect();
         Self { table, strings, notes, first, prototypes }

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ENTRY, IRQ_ENTRY, Machine, SyscallTable};
+use super::{DataRelocation, ENTRY, IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,6 +12,10 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_AARCH64_RELATIVE.0,
     absolute_relocation: elf::R_AARCH64_ABS64.0,
+    data_relocations: &[
+        (elf::R_AARCH64_ABS64.0, DataRelocation::Set(8)),
+        (elf::R_AARCH64_ABS32.0, DataRelocation::Set(4)),
+    ],
     // arch/arm64/kernel/probes/kprobes.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__hyp_text_start", "__hyp_text_end")],
     syscall_tables: &[

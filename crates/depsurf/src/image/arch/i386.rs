@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ENTRY, Machine, SyscallTable};
+use super::{DataRelocation, ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_386_RELATIVE.0,
     absolute_relocation: elf::R_386_32.0,
+    data_relocations: &[(elf::R_386_32.0, DataRelocation::Set(4))],
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[SyscallTable {

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{IRQ_ENTRY, Machine, SyscallTable};
+use super::{DataRelocation, IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,6 +12,18 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_LARCH_RELATIVE.0,
     absolute_relocation: elf::R_LARCH_64.0,
+    data_relocations: &[
+        (elf::R_LARCH_64.0, DataRelocation::Set(8)),
+        (elf::R_LARCH_32.0, DataRelocation::Set(4)),
+        (elf::R_LARCH_ADD64.0, DataRelocation::Add(8)),
+        (elf::R_LARCH_ADD32.0, DataRelocation::Add(4)),
+        (elf::R_LARCH_ADD16.0, DataRelocation::Add(2)),
+        (elf::R_LARCH_ADD8.0, DataRelocation::Add(1)),
+        (elf::R_LARCH_SUB64.0, DataRelocation::Subtract(8)),
+        (elf::R_LARCH_SUB32.0, DataRelocation::Subtract(4)),
+        (elf::R_LARCH_SUB16.0, DataRelocation::Subtract(2)),
+        (elf::R_LARCH_SUB8.0, DataRelocation::Subtract(1)),
+    ],
     // arch/loongarch/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[SyscallTable {

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{Machine, SyscallTable};
+use super::{DataRelocation, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,6 +12,10 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_MIPS_REL32.0,
     absolute_relocation: elf::R_MIPS_64.0,
+    data_relocations: &[
+        (elf::R_MIPS_64.0, DataRelocation::Set(8)),
+        (elf::R_MIPS_32.0, DataRelocation::Set(4)),
+    ],
     no_probe_areas: &[],
     syscall_tables: &[
         SyscallTable {

@@ -31,11 +31,34 @@ pub struct Machine {
     pub relative_relocation: u32,
     /// The relocation of a whole word against a symbol.
     pub absolute_relocation: u32,
+    /// Relocations of data in object files, by their numbers.
+    pub data_relocations: &'static [(u32, DataRelocation)],
     /// Start and stop symbols of code that the architecture's `arch_populate_kprobe_blacklist` or
     /// `arch_within_kprobe_blacklist` puts on the kprobe blacklist, beside what every architecture has there.
     pub no_probe_areas: &'static [(&'static str, &'static str)],
     /// System call tables: the native one first, then those for other ABIs.
     pub syscall_tables: &'static [SyscallTable],
+}
+
+/// What a relocation of data does, to a word of 1, 2, 4 or 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataRelocation {
+    /// The word becomes symbol and addend.
+    Set(u8),
+    /// Symbol and addend are added: half of a difference, on machines whose linkers change the size of code.
+    Add(u8),
+    /// Symbol and addend are subtracted: the other half.
+    Subtract(u8),
+}
+
+impl DataRelocation {
+    /// Bytes of the word.
+    #[must_use]
+    pub fn size(self) -> u8 {
+        match self {
+            Self::Set(size) | Self::Add(size) | Self::Subtract(size) => size,
+        }
+    }
 }
 
 /// A table of system call entries.

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{Machine, SyscallTable};
+use super::{DataRelocation, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,6 +12,10 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_PPC64_RELATIVE.0,
     absolute_relocation: elf::R_PPC64_ADDR64.0,
+    data_relocations: &[
+        (elf::R_PPC64_ADDR64.0, DataRelocation::Set(8)),
+        (elf::R_PPC64_ADDR32.0, DataRelocation::Set(4)),
+    ],
     // arch/powerpc/kernel/kprobes.c
     no_probe_areas: &[("_stext", "__head_end")],
     syscall_tables: &[

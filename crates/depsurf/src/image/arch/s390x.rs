@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{IRQ_ENTRY, Machine, SyscallTable};
+use super::{DataRelocation, IRQ_ENTRY, Machine, SyscallTable};
 use crate::kernel::Arch;
 
 pub(super) static MACHINE: Machine = Machine {
@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: true,
     relative_relocation: elf::R_390_RELATIVE.0,
     absolute_relocation: elf::R_390_64.0,
+    data_relocations: &[(elf::R_390_64.0, DataRelocation::Set(8)), (elf::R_390_32.0, DataRelocation::Set(4))],
     // arch/s390/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[

@@ -111,7 +111,7 @@ pub(super) fn name(found: Type<'_>) -> Option<&str> {
 
 /// Where a type was read from.
 fn source(surface: &Surface, found: Type<'_>) -> &'static str {
-    if found.id().0 < surface.meta().btf_types { "btf" } else { "dwarf" }
+    if surface.is_in_btf(found) { "btf" } else { "dwarf" }
 }
 
 fn is_signed(found: Type<'_>) -> Option<bool> {

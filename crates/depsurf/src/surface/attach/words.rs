@@ -57,6 +57,7 @@ impl Fact {
             Self::SyscallMetadata => "system call metadata",
             Self::CompatSyscalls => "compat system call tables",
             Self::Config => "the configuration",
+            Self::Modules => "modules",
         }
     }
 }

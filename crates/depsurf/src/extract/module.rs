@@ -1,0 +1,324 @@
+//! Modules into the surface of their kernel.
+//!
+//! They come in batches. Of a batch all threads read the files and walk the debug information; then one module after
+//! the other joins the tables, so that the surface does not depend on threads. A module that cannot be read is a note.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use zerocopy::little_endian::U32;
+
+use super::attach::{self, Attach};
+use super::function::{self, FunctionTables};
+use super::merge::Merger;
+use super::set::{self, Sets};
+use super::types::{KnownTypes, TypeMapper};
+use super::{DebugSections, kfunc, probe_prototypes, symbol_at, tracepoint};
+use crate::btf;
+use crate::dwarf::{self, Facts};
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::note::Notes;
+use crate::progress::Progress;
+use crate::source::{self, ModuleChoice, ModuleFile};
+use crate::surface::build::Parts;
+use crate::surface::index;
+use crate::surface::meta::{Evidence, Fact};
+use crate::surface::record::{self, MAX_MODULES, MODULE_CODE, MODULE_DEBUG, NONE};
+use crate::surface::strings::{StrId, text_at};
+
+/// What there is to read.
+pub struct Reading<'a> {
+    /// Where the modules are.
+    pub kernel: &'a source::Kernel,
+    /// Which of them are read.
+    pub choice: &'a ModuleChoice,
+    /// The kernel's `.BTF`, which those of modules build on.
+    pub btf: Option<&'a [u8]>,
+    /// How far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// A module's file, as far as it is read without the kernel's tables.
+struct Loaded<'a> {
+    file: &'a ModuleFile,
+    image: Image<'a>,
+    debug: DebugSections<'a>,
+    attach: Attach,
+}
+
+impl<'a> Loaded<'a> {
+    fn new(file: &'a ModuleFile) -> Result<Self> {
+        let image = Image::parse_module(&file.bytes)?;
+        let debug = DebugSections::load(&image)?;
+        // What it could not read is not known for the module, which its record tells.
+        let attach = attach::read(&image, &mut Notes::new());
+        Ok(Self { file, image, debug, attach })
+    }
+
+    fn name(&self) -> String {
+        self.image.modinfo("name").map_or_else(|| self.file.name(), str::to_owned)
+    }
+}
+
+impl Reading<'_> {
+    /// Adds the modules to the tables of the kernel, and gives all functions.
+    ///
+    /// # Errors
+    /// When the package that has them is damaged.
+    pub fn run(
+        &self,
+        functions: FunctionTables,
+        sets: &mut Sets,
+        parts: &mut Parts,
+        notes: &mut Notes,
+    ) -> Result<FunctionTables> {
+        let base = self.btf.map(btf::Base::new).transpose()?;
+        let types = KnownTypes::new(std::mem::take(&mut parts.types));
+        let kernel_types = std::mem::take(&mut parts.types_by_name);
+        let mut joined =
+            Joined { base, types, kernel_types, merger: Merger::new(functions), sets, parts, notes };
+        self.progress.step("read modules", None);
+        for package in &self.kernel.modules {
+            let mut batches = package.batches(self.choice)?;
+            loop {
+                let files = batches.next_batch()?;
+                if files.is_empty() {
+                    break;
+                }
+                self.batch(&files, &mut joined)?;
+            }
+        }
+        Ok(joined.finish(self.choice))
+    }
+
+    fn batch(&self, files: &[ModuleFile], joined: &mut Joined<'_>) -> Result<()> {
+        let loaded: Vec<(&ModuleFile, Result<Loaded<'_>>)> =
+            files.par_iter().map(|file| (file, Loaded::new(file))).collect();
+        let facts: Vec<Option<Result<Facts<'_>>>> = loaded
+            .par_iter()
+            .map(|(_, loaded)| {
+                let loaded = loaded.as_ref().ok()?;
+                Some(dwarf::read_here(loaded.image.is_big_endian(), |id| loaded.debug.get(id)))
+            })
+            .collect();
+        for ((file, loaded), facts) in loaded.iter().zip(facts) {
+            let result = match (loaded, facts) {
+                (Ok(loaded), Some(facts)) => joined.add(loaded, facts),
+                (Err(error), _) => Err(Error::malformed("module", file.path.clone(), error.to_string())),
+                (Ok(_), None) => Ok(()),
+            };
+            if let Err(error) = result {
+                joined.notes.lost(
+                    "module",
+                    || format!("a module was left out: {error}"),
+                    || format!("`{}`", file.path),
+                );
+            }
+            self.progress.advance(file.bytes.len() as u64);
+        }
+        Ok(())
+    }
+}
+
+/// The tables that modules join.
+struct Joined<'a> {
+    base: Option<btf::Base<'a>>,
+    types: KnownTypes,
+    /// `TYPES_BY_NAME` of the kernel alone.
+    kernel_types: Vec<U32>,
+    merger: Merger,
+    sets: &'a mut Sets,
+    parts: &'a mut Parts,
+    notes: &'a mut Notes,
+}
+
+impl Joined<'_> {
+    fn add(&mut self, loaded: &Loaded<'_>, facts: Result<Facts<'_>>) -> Result<()> {
+        let path = &loaded.file.path;
+        if self.parts.modules.len() == MAX_MODULES {
+            return Err(Error::Limit {
+                what: format!("a kernel with more modules than `{path}`"),
+                limit: format!("{MAX_MODULES} modules"),
+            });
+        }
+        let name = self.parts.strings.intern(loaded.name().as_bytes());
+        let path_id = self.parts.strings.intern(path.as_bytes());
+        if self.parts.modules.iter().any(|known| known.path.get() == path_id.0) {
+            // The image package and the debug package both have it.
+            return Ok(());
+        }
+        let own_btf = self.read_btf(loaded);
+        let first_type = own_btf.start;
+        let facts = facts.unwrap_or_else(|error| {
+            let where_ = || format!("`{path}`");
+            self.notes.lost("module-dwarf", || format!("a module's DWARF was left out: {error}"), where_);
+            Facts::default()
+        });
+        let tables = self.functions(loaded, &facts, !own_btf.is_empty());
+        self.notes.merge(facts.notes);
+        let own = first_type..self.types.table().next_id().0;
+        let number = self.parts.modules.len() as u32 + 1;
+        self.kinds(loaded, number, &own, &own_btf, &tables);
+        let first_symbol = self.parts.symbols.len() as u32;
+        self.symbols(loaded, name);
+        let has_debug = !loaded.debug.is_empty();
+        self.merger.push(tables, name);
+        let flag = |bit, is_set| if is_set { bit } else { 0 };
+        self.parts.modules.push(record::Module {
+            name: name.0.into(),
+            path: path_id.0.into(),
+            first_symbol: first_symbol.into(),
+            first_type: first_type.into(),
+            type_count: (own_btf.end - own_btf.start).into(),
+            flags: (flag(MODULE_CODE, loaded.image.has_code()) | flag(MODULE_DEBUG, has_debug)).into(),
+        });
+        Ok(())
+    }
+
+    /// The module's split BTF; an empty range where it has none that can be read.
+    fn read_btf(&mut self, loaded: &Loaded<'_>) -> Range<u32> {
+        let next = self.types.table().next_id().0;
+        let none = next..next;
+        let Some(base) = self.base else { return none };
+        let bytes = match loaded.image.section_data(".BTF") {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return none,
+            Err(error) => return self.no_btf(loaded, &error.to_string(), none),
+        };
+        if loaded.image.section(".BTF.base").is_some() {
+            // Built apart from the kernel: its ids are those of a base of its own, which is matched when it is loaded.
+            return self.no_btf(loaded, "it builds on `.BTF.base`, not on the kernel's BTF", none);
+        }
+        match btf::read_split(&bytes, base, self.types.table_mut(), &mut self.parts.strings, self.notes) {
+            Ok(range) => {
+                self.types.index(range.start);
+                range
+            }
+            Err(error) => self.no_btf(loaded, &error.to_string(), none),
+        }
+    }
+
+    fn no_btf(&mut self, loaded: &Loaded<'_>, why: &str, none: Range<u32>) -> Range<u32> {
+        let place = || format!("`{}`", loaded.file.path);
+        self.notes.lost("module-btf", || format!("the BTF of a module was left out: {why}"), place);
+        none
+    }
+
+    fn functions(&mut self, loaded: &Loaded<'_>, facts: &Facts<'_>, has_btf: bool) -> FunctionTables {
+        let first_new = self.types.table().next_id().0;
+        let types = std::mem::replace(&mut self.types, KnownTypes::new(Default::default()));
+        let mut notes = Notes::new();
+        let mut mapper = TypeMapper::of_module(facts, types, &mut self.parts.strings, &mut notes);
+        let tables = function::functions(facts, &mut mapper, 0, symbol_at(&loaded.image), self.notes);
+        // BTF has all definitions of the module, so that only what prototypes need besides is added.
+        self.types = if has_btf { mapper.finish_asked() } else { mapper.finish() };
+        self.types.index(first_new);
+        self.notes.merge(notes);
+        tables
+    }
+
+    /// Tracepoints, sets and kfuncs of the module. `own` are its types, `btf` those of its BTF.
+    fn kinds(
+        &mut self,
+        loaded: &Loaded<'_>,
+        number: u32,
+        own: &Range<u32>,
+        btf: &Range<u32>,
+        tables: &FunctionTables,
+    ) {
+        let image = &loaded.image;
+        let has = |section: &str| image.section(section).is_some_and(|section| section.is_mapped());
+        let has_tracepoints = has("_ftrace_events") || has("__bpf_raw_tp_map");
+        if !has_tracepoints && !has(".BTF_ids") {
+            return;
+        }
+        let by_name = self.by_name(own);
+        // The strings are borrowed by the types while the surface is written to.
+        let strings = std::mem::take(&mut self.parts.strings);
+        let types = self.types.table().view(&strings, &by_name);
+        let tracepoints = has_tracepoints.then(|| tracepoint::read(image, types, self.notes));
+        let ids = set::Ids { kernel: self.parts.meta.btf_types, own: btf.clone() };
+        let sets = has(".BTF_ids").then(|| set::read(image, types, ids, self.notes));
+        let kfuncs = sets.as_ref().map(|sets| kfunc::read(types, own, sets));
+        self.parts.strings = strings;
+        if let Some(tracepoints) = tracepoints {
+            let probes = probe_prototypes(tables, &self.parts.strings);
+            tracepoints.store_of(number, self.parts, |name| probes.get(name).copied());
+        }
+        if let Some(kfuncs) = kfuncs {
+            kfuncs.store_of(number, self.parts);
+        }
+        self.sets.list.extend(sets.into_iter().flat_map(|sets| sets.list));
+    }
+
+    /// Ids by name of the kernel's types and the module's own, these first where a name is of both.
+    fn by_name(&self, own: &Range<u32>) -> Vec<U32> {
+        let strings = self.parts.strings.bytes();
+        let records = self.types.table().records();
+        let name_of = |id: U32| text_at(strings, records[id.get() as usize].name.get());
+        let mut merged = Vec::with_capacity(self.kernel_types.len() + own.len());
+        let mut rest = self.kernel_types.as_slice();
+        for id in index::types_by_name_within(records, own.clone(), strings) {
+            let name = name_of(id);
+            let before = rest.partition_point(|&other| name_of(other) < name);
+            let (front, back) = rest.split_at(before);
+            merged.extend_from_slice(front);
+            merged.push(id);
+            rest = back;
+        }
+        merged.extend_from_slice(rest);
+        merged
+    }
+
+    /// The module's functions and global variables: what the kernel finds by name.
+    fn symbols(&mut self, loaded: &Loaded<'_>, module: StrId) {
+        let image = &loaded.image;
+        let parts = &mut *self.parts;
+        let mut places = vec![NONE; image.sections().len()];
+        for (index, symbol) in image.symbols().iter().enumerate() {
+            let is_variable = symbol.is_object() && !symbol.is_local();
+            if symbol.section == 0 || symbol.name.is_empty() || !(symbol.is_function() || is_variable) {
+                continue;
+            }
+            let Some(place) = places.get_mut(symbol.section as usize) else { continue };
+            if *place == NONE {
+                *place = parts.sections.len() as u32;
+                let name = parts.strings.intern(image.sections()[symbol.section as usize].name);
+                parts.sections.push(record::ElfSection { name: name.0.into(), module: module.0.into() });
+            }
+            parts.symbols.push(record::Symbol {
+                name: parts.strings.intern(symbol.name).0.into(),
+                address: symbol.address.into(),
+                size: u32::try_from(symbol.size).unwrap_or(u32::MAX).into(),
+                section: (*place).into(),
+                attach: loaded.attach.bits(index).into(),
+                info: symbol.info,
+                other: symbol.other,
+                special: 0.into(),
+            });
+        }
+    }
+
+    /// The tables in the order a surface has them.
+    fn finish(self, choice: &ModuleChoice) -> FunctionTables {
+        let Self { types, merger, sets, parts, .. } = self;
+        let functions = merger.finish(&parts.strings);
+        parts.types = types.into_table();
+        sets.list.sort_by(|a, b| a.name.cmp(&b.name));
+        let strings = &parts.strings;
+        let text = |id: U32| strings.get(StrId(id.get()));
+        parts.tracepoints.sort_by(|a, b| (text(a.name), text(a.system)).cmp(&(text(b.name), text(b.system))));
+        parts.kfuncs.sort_by(|a, b| text(a.name).cmp(text(b.name)));
+        let count = parts.modules.len();
+        let evidence = match choice {
+            _ if count == 0 => Evidence::unknown("none were found beside the image"),
+            ModuleChoice::Matching(pattern) => {
+                Evidence::unknown(format!("only those matching `{}` were read", pattern.glob()))
+            }
+            _ => Evidence::known(format!("{count} modules")),
+        };
+        parts.meta.evidence.insert(Fact::Modules, evidence);
+        functions
+    }
+}
