@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::record;
@@ -83,13 +85,13 @@ pub fn value_same(a: i128, b: i128) -> bool {
 /// yes, whatever it was told about FWD.
 #[must_use]
 pub fn hash(ty: Type<'_>) -> u64 {
-    Hashing { types: ty.types(), memo: Vec::new(), steps: STEPS }.meaning(ty, DEPTH)
+    Hashing::new(ty.types(), HashMap::new()).complete(ty)
 }
 
 /// A 64-bit hash of the layout, stable as [`hash`]: equal where [`layout_same_with`] says yes.
 #[must_use]
 pub fn layout_hash(ty: Type<'_>) -> u64 {
-    Hashing { types: ty.types(), memo: Vec::new(), steps: STEPS }.layout(ty)
+    Hashing::new(ty.types(), HashMap::new()).layout(ty)
 }
 
 /// The hashes of all types of a table, by id; what [`hash`] and [`layout_hash`] give, but each part only once.
@@ -105,11 +107,10 @@ impl Hashes {
     /// Hashes every type.
     #[must_use]
     pub fn new(types: Types<'_>) -> Self {
-        let mut hashing = Hashing { types, memo: vec![UNKNOWN; types.len() as usize], steps: STEPS };
+        let mut hashing = Hashing::new(types, vec![UNKNOWN; types.len() as usize]);
         let mut layout = Vec::with_capacity(types.len() as usize);
         for ty in (0..types.len()).filter_map(|id| types.get(super::TypeId(id))) {
-            hashing.steps = STEPS;
-            hashing.meaning(ty, DEPTH);
+            hashing.complete(ty);
             layout.push(hashing.layout(ty));
         }
         Self { meaning: hashing.memo, layout }
@@ -336,33 +337,96 @@ fn first_word(ty: Type<'_>) -> u32 {
 /// A type that has no hash yet, and one that is being hashed. No hash has one of these values.
 const UNKNOWN: u64 = 0;
 const OPEN: u64 = 1;
+/// The hash of all types that lead back to themselves without a name between, as only damaged input has them: two of
+/// them are the same where they lead to one and the same type, wherever in the ring that is.
+const RING: u64 = 2;
 
 /// Marks of what would else hash as a named type followed by a number: `const enum b` and `enum { b = 1 }`.
 const QUALIFIED: u64 = 1 << 32;
 const ANONYMOUS: u64 = 1 << 33;
 
-struct Hashing<'a> {
-    types: Types<'a>,
-    /// The hash of each type, by id; empty where only one type is hashed.
-    memo: Vec<u64>,
-    steps: u32,
+/// Hashes by id: of all types, or of those that one type leads to.
+trait Memo {
+    fn get(&self, id: u32) -> u64;
+    fn set(&mut self, id: u32, hash: u64);
 }
 
-impl<'a> Hashing<'a> {
-    fn meaning(&mut self, ty: Type<'a>, depth: u32) -> u64 {
-        let at = ty.id().0 as usize;
-        match self.memo.get(at) {
-            Some(&(UNKNOWN | OPEN)) | None => {}
-            Some(&known) => return known,
+impl Memo for Vec<u64> {
+    fn get(&self, id: u32) -> u64 {
+        self.as_slice().get(id as usize).copied().unwrap_or(UNKNOWN)
+    }
+
+    fn set(&mut self, id: u32, hash: u64) {
+        if let Some(slot) = self.as_mut_slice().get_mut(id as usize) {
+            *slot = hash;
         }
-        // Types that refer to themselves without a name between: any hash will do, for they equal only themselves.
-        if depth == 0 || self.steps == 0 || self.memo.get(at) == Some(&OPEN) {
-            return OPEN;
+    }
+}
+
+impl Memo for HashMap<u32, u64> {
+    fn get(&self, id: u32) -> u64 {
+        self.get(&id).copied().unwrap_or(UNKNOWN)
+    }
+
+    fn set(&mut self, id: u32, hash: u64) {
+        self.insert(id, hash);
+    }
+}
+
+struct Hashing<'a, M> {
+    types: Types<'a>,
+    memo: M,
+    steps: u32,
+    /// Whether the type that is being hashed leads back to itself, as far as that is seen.
+    ring: bool,
+    /// The type where the walk ended because it went deep enough: it has to be hashed first.
+    deep: Option<u32>,
+}
+
+impl<'a, M: Memo> Hashing<'a, M> {
+    fn new(types: Types<'a>, memo: M) -> Self {
+        Self { types, memo, steps: STEPS, ring: false, deep: None }
+    }
+
+    /// The hash of a type, however deep it is.
+    fn complete(&mut self, ty: Type<'a>) -> u64 {
+        let known = self.memo.get(ty.id().0);
+        if known != UNKNOWN {
+            return known;
+        }
+        let mut waiting = vec![ty];
+        while let Some(&first) = waiting.last() {
+            (self.steps, self.ring, self.deep) = (STEPS, false, None);
+            self.meaning(first, DEPTH);
+            match self.deep {
+                None => drop(waiting.pop()),
+                // Each of those that wait leads to the next: what waits already is a ring longer than a walk.
+                Some(id) if waiting.iter().any(|other| other.id().0 == id) => self.memo.set(id, RING),
+                Some(id) => waiting.extend(self.types.get(super::TypeId(id))),
+            }
+        }
+        self.memo.get(ty.id().0)
+    }
+
+    fn meaning(&mut self, ty: Type<'a>, depth: u32) -> u64 {
+        let at = ty.id().0;
+        match self.memo.get(at) {
+            // A walk that has to be repeated goes nowhere any more.
+            UNKNOWN if self.deep.is_some() => return RING,
+            UNKNOWN => {}
+            OPEN | RING => {
+                self.ring = true;
+                return RING;
+            }
+            known => return known,
+        }
+        if depth == 0 || self.steps == 0 {
+            self.deep = Some(at);
+            return RING;
         }
         self.steps -= 1;
-        if let Some(slot) = self.memo.get_mut(at) {
-            *slot = OPEN;
-        }
+        self.memo.set(at, OPEN);
+        let outer = std::mem::replace(&mut self.ring, false);
         let (qualifiers, inner) = unqualified(ty);
         let hash = if inner.id() == ty.id() {
             self.unqualified(ty, depth)
@@ -370,10 +434,13 @@ impl<'a> Hashing<'a> {
             let inner = self.meaning(inner, depth - 1);
             if qualifiers == 0 { inner } else { mix(inner, QUALIFIED | u64::from(qualifiers)) }
         };
-        let hash = hash.max(OPEN + 1);
-        if let Some(slot) = self.memo.get_mut(at) {
-            *slot = hash;
-        }
+        let hash = match (self.deep, self.ring) {
+            (Some(_), _) => UNKNOWN,
+            (None, true) => RING,
+            (None, false) => hash.max(RING + 1),
+        };
+        self.memo.set(at, hash);
+        self.ring |= outer;
         hash
     }
 
@@ -408,11 +475,15 @@ impl<'a> Hashing<'a> {
     }
 
     fn target(&mut self, ty: Type<'a>, depth: u32) -> u64 {
-        ty.target_id().map_or(OPEN, |id| self.id(id.0, depth))
+        ty.target_id().map_or(RING, |id| self.id(id.0, depth))
     }
 
     fn id(&mut self, id: u32, depth: u32) -> u64 {
-        self.types.get(super::TypeId(id)).map_or(OPEN, |ty| self.meaning(ty, depth - 1))
+        self.types.get(super::TypeId(id)).map_or(RING, |ty| self.meaning(ty, depth - 1))
+    }
+
+    fn complete_id(&mut self, id: u32) -> u64 {
+        self.types.get(super::TypeId(id)).map_or(RING, |ty| self.complete(ty))
     }
 
     fn layout(&mut self, ty: Type<'a>) -> u64 {
@@ -422,13 +493,13 @@ impl<'a> Hashing<'a> {
         match ty.kind() {
             TypeKind::Struct | TypeKind::Union => ty.children().iter().fold(seed, |hash, member| {
                 let name = xxh3_64(name(ty.types(), member.name.get()));
-                mix(mix(mix(hash, name), place(ty, member)), self.id(member.a.get(), DEPTH))
+                mix(mix(mix(hash, name), place(ty, member)), self.complete_id(member.a.get()))
             }),
             TypeKind::Enum | TypeKind::Enum64 => enumerators(seed, ty),
-            TypeKind::Typedef => mix(seed, self.target(ty, DEPTH)),
+            TypeKind::Typedef => mix(seed, ty.target_id().map_or(RING, |id| self.complete_id(id.0))),
             TypeKind::Int => mix(seed, u64::from(first_word(ty))),
             TypeKind::Float => seed,
-            _ => self.meaning(ty, DEPTH),
+            _ => self.complete(ty),
         }
     }
 }

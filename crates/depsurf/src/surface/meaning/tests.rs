@@ -355,3 +355,29 @@ fn hostile_types_end() {
         assert_eq!(hash(one.get(id)), hash(two.get(id)));
     }
 }
+
+/// Two pointers to one type mean the same wherever the walk over the types comes from: in a ring, behind a chain that is
+/// longer than one walk, and in a ring that is.
+#[test]
+fn pointers_to_one_type_hash_alike_in_rings_and_long_chains() {
+    for length in [2, 3, 63, 64, 65, 66, 130, 200] {
+        for is_ring in [false, true] {
+            let mut btf = Btf::new(Endian::Little);
+            // Each a pointer to the next, the last to the first or to an integer behind all.
+            for id in 1..length {
+                btf.ptr(id + 1);
+            }
+            btf.ptr(if is_ring { 1 } else { length + 2 });
+            let middle = 1 + length / 2;
+            let twin = btf.ptr(middle);
+            btf.int("int", 4, Encoding::Signed);
+            let tables = Tables::new(&btf);
+            let hashes = Hashes::new(tables.get(0).types());
+            let (inside, twin) = (tables.get(middle - 1), tables.get(twin));
+            assert!(same(inside, twin), "{length} {is_ring}");
+            let of = |ty: Type<'_>| hashes.meaning[ty.id().0 as usize];
+            assert_eq!(of(inside), of(twin), "{length} {is_ring}");
+            assert_eq!((hash(inside), hash(twin)), (of(inside), of(twin)), "{length} {is_ring}");
+        }
+    }
+}
