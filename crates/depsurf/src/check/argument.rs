@@ -7,28 +7,11 @@ use super::object::PreparedProgram;
 use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
 use crate::bpf::{Hook, Object, TraceAt};
+use crate::image::arch;
 use crate::kernel::Arch;
 use crate::surface::field::fields;
 use crate::surface::types::{Type, TypeKind, Types};
 use crate::surface::{Surface, c};
-
-/// The registers that hold the first arguments of a function, by their names in `struct pt_regs`, in order.
-fn argument_registers(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::Amd64 => &["di", "si", "dx", "cx", "r8", "r9"],
-        Arch::I386 => &["ax", "dx", "cx"],
-        Arch::Arm64 => {
-            &["regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]"]
-        }
-        Arch::Armhf => &["uregs[0]", "uregs[1]", "uregs[2]", "uregs[3]"],
-        Arch::S390x => &["gprs[2]", "gprs[3]", "gprs[4]", "gprs[5]", "gprs[6]"],
-        Arch::Riscv64 => &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
-        Arch::Ppc64el => &["gpr[3]", "gpr[4]", "gpr[5]", "gpr[6]", "gpr[7]", "gpr[8]", "gpr[9]", "gpr[10]"],
-        Arch::Mips64el | Arch::Loong64 => {
-            &["regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]"]
-        }
-    }
-}
 
 /// The architecture that an object was compiled for, by the `struct pt_regs` among its own types; `None` where it has
 /// none, so that it may be for any.
@@ -37,23 +20,14 @@ pub(super) fn compiled_for(types: Types<'_>) -> Option<Arch> {
         let found = types.iter().find(|it| it.kind() == TypeKind::Struct && it.name() == name);
         found.is_some_and(|found| fields(found).iter().any(|field| field.name == member))
     };
-    let table = [
-        ("pt_regs", "r15", Arch::Amd64),
-        ("user_pt_regs", "pstate", Arch::Arm64),
-        ("pt_regs", "uregs", Arch::Armhf),
-        ("pt_regs", "orig_gpr2", Arch::S390x),
-        ("pt_regs", "orig_a0", Arch::Riscv64),
-        ("pt_regs", "orig_gpr3", Arch::Ppc64el),
-        ("pt_regs", "csr_era", Arch::Loong64),
-        ("pt_regs", "cp0_status", Arch::Mips64el),
-        ("pt_regs", "orig_ax", Arch::I386),
-    ];
-    table.into_iter().find(|(name, member, _)| has(name, member)).map(|(.., arch)| arch)
+    arch::all()
+        .find(|machine| has(machine.register_mark.0, machine.register_mark.1))
+        .map(|machine| machine.arch)
 }
 
 /// The register at an offset of `struct pt_regs`, as a number of the argument that it holds.
 fn argument_at(surface: &Surface, offset: i32) -> Option<usize> {
-    let registers = argument_registers(surface.kernel().arch);
+    let registers = arch::of(surface.kernel().arch).argument_registers;
     let offset = u64::try_from(offset).ok()?;
     let regs = surface.types().find(TypeKind::Struct, "pt_regs")?;
     let fields = fields(regs);
@@ -254,7 +228,7 @@ fn registers(
         let Some(number) = argument_at(surface, access.offset).filter(|number| seen.insert(*number)) else {
             continue;
         };
-        let register = argument_registers(arch)[number];
+        let register = arch::of(arch).argument_registers[number];
         if number >= here.len() {
             let evidence = format!("argument {} (`{register}`) of {}", number + 1, here.len());
             found.push((access.slot, Finding::new(Rule::ArgumentGone, function, evidence)));

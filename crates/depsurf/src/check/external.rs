@@ -4,7 +4,7 @@ use super::core::compatible_prototypes;
 use super::report::{Errno, Finding};
 use super::rules::Rule;
 use crate::bpf::{External, ExternalKind, Object};
-use crate::kernel::Arch;
+use crate::image::arch;
 use crate::surface::types::{Type, TypeKind};
 use crate::surface::{Fact, Surface};
 
@@ -120,16 +120,7 @@ fn option(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Re
             if surface.first_unread(&[Fact::Symbols]).is_some() {
                 return Ok(Resolved::Unknown);
             }
-            let prefix = match surface.kernel().arch {
-                Arch::Amd64 => "x64",
-                Arch::I386 => "ia32",
-                Arch::Arm64 => "arm64",
-                Arch::S390x => "s390x",
-                Arch::Riscv64 => "riscv",
-                Arch::Armhf | Arch::Ppc64el | Arch::Mips64el | Arch::Loong64 => {
-                    return Ok(Resolved::Value(0));
-                }
-            };
+            let prefix = arch::of(surface.kernel().arch).libbpf_word;
             let symbol = format!("__{prefix}_sys_bpf");
             let has = surface.symbols_named(&symbol).next().is_some();
             return Ok(Resolved::Value(has.into()));

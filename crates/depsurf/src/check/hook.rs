@@ -6,7 +6,7 @@ mod tests;
 use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
 use crate::bpf::{Hook, Sec, TraceAt};
-use crate::kernel::Arch;
+use crate::image::arch;
 use crate::surface::attach::{Answer, Miss, Obstacle};
 use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::TypeKind;
@@ -262,17 +262,7 @@ fn misses(name: &str, misses: &[Miss], surface: &Surface) -> Vec<Finding> {
 
 /// libbpf asks whether the kernel has wrappers of system calls by looking for one of `bpf` itself.
 fn ksyscall(surface: &Surface, name: &str, ret: bool) -> Vec<Finding> {
-    let prefix = match surface.kernel().arch {
-        Arch::Amd64 => "x64",
-        Arch::I386 => "ia32",
-        Arch::Arm64 => "arm64",
-        Arch::S390x => "s390x",
-        Arch::Riscv64 => "riscv",
-        Arch::Ppc64el => "powerpc",
-        Arch::Armhf => "arm",
-        Arch::Mips64el => "mips",
-        Arch::Loong64 => "loongarch",
-    };
+    let prefix = arch::of(surface.kernel().arch).libbpf_word;
     if let Some(finding) = unread(surface, name, &[Fact::Symbols]) {
         return vec![finding];
     }

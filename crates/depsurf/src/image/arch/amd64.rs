@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_X86_64_RELATIVE.0,
     absolute_relocation: elf::R_X86_64_64.0,
+    site_before_entry: 0,
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[
@@ -46,4 +47,9 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: Some("x32_sys_call"),
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "x64",
+    open_syscall_prefix: Some("__x64_"),
+    argument_registers: &["di", "si", "dx", "cx", "r8", "r9"],
+    register_mark: ("pt_regs", "r15"),
 };

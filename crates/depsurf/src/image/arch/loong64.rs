@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_LARCH_RELATIVE.0,
     absolute_relocation: elf::R_LARCH_64.0,
+    site_before_entry: 0,
     // arch/loongarch/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[SyscallTable {
@@ -21,4 +22,11 @@ pub(super) static MACHINE: Machine = Machine {
         prefixes: &["__loongarch_sys_", "sys_"],
         dispatcher: None,
     }],
+    metadata_names: &[],
+    libbpf_word: "loongarch",
+    open_syscall_prefix: Some("sys_"),
+    argument_registers: &[
+        "regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]",
+    ],
+    register_mark: ("pt_regs", "csr_era"),
 };

@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_MIPS_REL32.0,
     absolute_relocation: elf::R_MIPS_64.0,
+    site_before_entry: 0,
     no_probe_areas: &[],
     syscall_tables: &[
         SyscallTable {
@@ -36,4 +37,11 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "mips",
+    open_syscall_prefix: None,
+    argument_registers: &[
+        "regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]",
+    ],
+    register_mark: ("pt_regs", "cp0_status"),
 };

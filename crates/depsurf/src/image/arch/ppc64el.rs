@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_PPC64_RELATIVE.0,
     absolute_relocation: elf::R_PPC64_ADDR64.0,
+    site_before_entry: 0,
     // arch/powerpc/kernel/kprobes.c
     no_probe_areas: &[("_stext", "__head_end")],
     syscall_tables: &[
@@ -30,4 +31,9 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "powerpc",
+    open_syscall_prefix: Some("sys_"),
+    argument_registers: &["gpr[3]", "gpr[4]", "gpr[5]", "gpr[6]", "gpr[7]", "gpr[8]", "gpr[9]", "gpr[10]"],
+    register_mark: ("pt_regs", "orig_gpr3"),
 };

@@ -12,6 +12,7 @@ pub(super) static MACHINE: Machine = Machine {
     big_endian: false,
     relative_relocation: elf::R_RISCV_RELATIVE.0,
     absolute_relocation: elf::R_RISCV_64.0,
+    site_before_entry: 8,
     // arch/riscv/kernel/probes/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[
@@ -30,4 +31,9 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "riscv",
+    open_syscall_prefix: Some("__riscv_"),
+    argument_registers: &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
+    register_mark: ("pt_regs", "badaddr"),
 };
