@@ -3,6 +3,7 @@
 use super::core::compatible_prototypes;
 use super::report::{Errno, Finding};
 use super::rules::Rule;
+use super::types::unread_btf;
 use crate::bpf::{External, ExternalKind, Object};
 use crate::image::arch;
 use crate::surface::types::{Type, TypeKind};
@@ -59,7 +60,7 @@ fn in_btf<'s>(surface: &'s Surface, kind: TypeKind, name: &str) -> Option<Type<'
 fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Box<Finding>> {
     let name = external.essential_name();
     let Some(found) = in_btf(surface, TypeKind::Func, name) else {
-        if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
+        if let Some(finding) = unread_btf(surface, name) {
             return Err(finding.into());
         }
         let message = format!("extern (func ksym) '{name}': not found in kernel or module BTFs");
@@ -84,7 +85,7 @@ fn ksym(surface: &Surface, external: &External<'_>, typed: bool) -> Result<Resol
         if in_btf(surface, TypeKind::Var, name).is_some() {
             return Ok(Resolved::There);
         }
-        if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
+        if let Some(finding) = unread_btf(surface, name) {
             return Err(finding.into());
         }
         let message = format!("extern (var ksym) '{name}': not found in kernel BTF");

@@ -5,6 +5,7 @@ mod tests;
 
 use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
+use super::types::{NO_BTF, NO_BTF_MESSAGE, unread_btf};
 use crate::bpf::{Hook, Sec, TraceAt};
 use crate::image::arch;
 use crate::surface::attach::{Answer, Miss, Obstacle};
@@ -202,6 +203,7 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
             (new(Rule::NoFtraceSite, format!("a symbol without ftrace site{why}")), Errno::Einval)
         }
         Obstacle::NoKretprobe => (new(Rule::NoKretprobe, "on the kretprobe blacklist".into()), Errno::Einval),
+        Obstacle::NoBtf => (new(Rule::NoKernelBtf, NO_BTF.into()), Errno::Esrch),
         Obstacle::NoBtfFunc => (new(Rule::NoBtfFunc, "no FUNC in the kernel's BTF".into()), Errno::Esrch),
         Obstacle::NoTrampoline => (
             new(Rule::NoTrampoline, "no BPF trampolines, or no direct calls of ftrace".into()),
@@ -375,7 +377,7 @@ fn tp_btf(surface: &Surface, name: &str) -> Vec<Finding> {
         return Vec::new();
     }
     vec![
-        unread(surface, name, &[Fact::Btf]).unwrap_or_else(|| {
+        unread_btf(surface, name).unwrap_or_else(|| {
             no_btf_id(Finding::new(Rule::NoBtfTrace, name, format!("no `{typedef}`")), name)
         }),
     ]
@@ -422,6 +424,7 @@ fn trace(surface: &Surface, trace: Trace<'_>) -> Vec<Finding> {
 fn refused_trace(surface: &Surface, name: &str, reason: Obstacle) -> Finding {
     let (finding, errno) = refused(surface, name, reason);
     match reason {
+        Obstacle::NoBtf => finding.fails(errno, NO_BTF_MESSAGE),
         Obstacle::NoBtfFunc => {
             let known = surface.function(name);
             let evidence = match known {
@@ -456,7 +459,7 @@ fn lsm(surface: &Surface, hook: &str, sleepable: bool) -> Vec<Finding> {
         let finding = Finding::new(Rule::BpfLsmOff, hook, evidence);
         return vec![no_btf_id(finding, hook)];
     }
-    if let Some(finding) = unread(surface, hook, &[Fact::LsmHooks, Fact::Btf]) {
+    if let Some(finding) = unread(surface, hook, &[Fact::LsmHooks]).or_else(|| unread_btf(surface, hook)) {
         return vec![finding];
     }
     let function = format!("bpf_lsm_{hook}");
@@ -508,7 +511,7 @@ fn iterator(surface: &Surface, target: &str) -> Vec<Finding> {
     if in_btf(surface, TypeKind::Func, &function) {
         return Vec::new();
     }
-    vec![unread(surface, target, &[Fact::Btf]).unwrap_or_else(|| {
+    vec![unread_btf(surface, target).unwrap_or_else(|| {
         no_btf_id(
             Finding::new(Rule::NoIterator, target, format!("no `{function}`; modules were not read")),
             target,

@@ -21,6 +21,7 @@ mod object;
 mod report;
 mod rules;
 mod script;
+mod types;
 mod way;
 
 use std::collections::{BTreeSet, HashMap};
@@ -48,7 +49,7 @@ use self::object::{OPTIONS, PreparedProgram};
 use self::way::Inside;
 use crate::bpf::core::RelocationKind;
 use crate::bpf::{Class, Insn, POISON, Sec};
-use crate::surface::{Fact, Surface};
+use crate::surface::Surface;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -158,14 +159,7 @@ impl Relocations {
             .iter()
             .any(|path| path.as_ref().is_ok_and(|path| path.kind() != RelocationKind::TypeIdLocal));
         if needs_kernel && surface.meta().btf_types <= 1 {
-            let subject = "CO-RE relocations";
-            let finding = match surface.meta().unknown_because(Fact::Btf) {
-                Some(reason) if surface.meta().imported.is_some() => {
-                    Finding::new(Rule::EvidenceMissing, subject, reason)
-                }
-                _ => Finding::new(Rule::NoKernelBtf, subject, "the image has no `.BTF`")
-                    .fails(Errno::Esrch, "failed to find valid kernel BTF"),
-            };
+            let finding = types::relocations_without_btf(surface, &prepared.paths);
             findings.push(finding.clone());
             return Self { outcomes: vec![None; count], impossible: Some(finding) };
         }

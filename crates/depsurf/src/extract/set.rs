@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::image::{Image, Symbol};
 use crate::note::Notes;
 use crate::surface::build::Parts;
-use crate::surface::meta::{Evidence, Fact};
+use crate::surface::meta::{Evidence, Fact, Meta};
 use crate::surface::record::{self, SET_8, SET_KFUNCS};
 use crate::surface::types::{TypeId, Types};
 
@@ -74,16 +74,20 @@ impl Sets {
     }
 }
 
-/// Reads all sets. `btf_types` is [`crate::surface::Meta::btf_types`]: the ids of the sets are those of `.BTF`.
-pub fn read(image: &Image<'_>, types: Types<'_>, btf_types: u32, notes: &mut Notes) -> Sets {
+/// Reads all sets. Their ids are those of `.BTF`, of which `meta` says whether the kernel has it.
+pub fn read(image: &Image<'_>, types: Types<'_>, meta: &Meta, notes: &mut Notes) -> Sets {
     let Some(section) = image.section(".BTF_ids") else {
-        let evidence = Evidence::unknown("the image has no `.BTF_ids` section");
+        // Without BTF the macros of `include/linux/btf_ids.h` make empty sets, and no section.
+        let evidence = match meta.has_btf() {
+            Some(false) => Evidence::known("no `.BTF_ids`: built without BTF"),
+            _ => Evidence::unknown("the image has no `.BTF_ids` section"),
+        };
         return Sets { list: Vec::new(), evidence };
     };
     let mut reader = Reader {
         image,
         types,
-        btf_types,
+        btf_types: meta.btf_types,
         section_end: section.addresses().end,
         members_left: section.size / 4,
         text_left: MAX_TEXT,

@@ -43,7 +43,7 @@ fn parts_of(bytes: &[u8]) -> (Parts, Notes) {
     let by_name = parts.types.by_name(&parts.strings);
     let types = parts.types.view(&parts.strings, &by_name);
     let tracepoints = tracepoint::read(&image, types, &mut notes);
-    let sets = set::read(&image, types, parts.meta.btf_types, &mut notes);
+    let sets = set::read(&image, types, &parts.meta, &mut notes);
     let hooks = lsm::read(types, &sets);
     let kfuncs = kfunc::read(types, &sets);
     let syscalls = syscall::read(&image, types, &mut notes);
@@ -552,7 +552,7 @@ fn sets_without_btf_have_their_names_in_symbols() {
     let image = Image::parse(&bytes).unwrap();
     let (parts, strings) = (Parts::new(identity::read(&image, None, None).unwrap()), Strings::new());
     let types = parts.types.view(&strings, &[]);
-    let sets = set::read(&image, types, 1, &mut Notes::new());
+    let sets = set::read(&image, types, &parts.meta, &mut Notes::new());
     let hooks: Vec<_> = sets.members("bpf_lsm_hooks").collect();
     assert_eq!(hooks, ["bpf_lsm_task_alloc", "bpf_lsm_file_open"], "in the order of the source");
     assert_eq!(sets.members("btf_id_deny").collect::<Vec<_>>(), ["kfree", "not_in_the_btf"]);

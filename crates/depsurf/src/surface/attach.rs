@@ -84,6 +84,8 @@ pub enum Obstacle {
     },
     /// On the kretprobe blacklist.
     NoKretprobe,
+    /// The kernel has no BTF, which tracing programs need.
+    NoBtf,
     /// The kernel's BTF has no FUNC of the name.
     NoBtfFunc,
     /// The kernel has no BPF trampolines.
@@ -401,6 +403,7 @@ impl<'a> Subject<'a> {
     fn btf_func(&self) -> Answer<'a> {
         match self.kernel_btf_func() {
             Some(_) => Answer::Yes,
+            None if self.surface.meta().has_btf() == Some(false) => Answer::no(Obstacle::NoBtf),
             None => self.without(Fact::Btf, Obstacle::NoBtfFunc),
         }
     }
