@@ -159,7 +159,7 @@ impl Relocations {
             .iter()
             .any(|path| path.as_ref().is_ok_and(|path| path.kind() != RelocationKind::TypeIdLocal));
         if needs_kernel && surface.meta().btf_types <= 1 {
-            let finding = types::relocations_without_btf(surface, &prepared.paths);
+            let finding = types::relocations_without_btf(surface, prepared);
             findings.push(finding.clone());
             return Self { outcomes: vec![None; count], impossible: Some(finding) };
         }

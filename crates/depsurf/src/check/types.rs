@@ -3,10 +3,14 @@
 //! libbpf takes the types of `/sys/kernel/btf/vmlinux`, and for CO-RE, but for nothing else, those of a file instead
 //! (`btf_custom_path`). A surface knows the types of such a kernel from DWARF, so it can tell what the file would give.
 
-use super::core::{Candidates, Outcome};
+use std::collections::HashSet;
+
+use super::core::{Access, Candidates, Outcome};
+use super::object::Prepared;
 use super::report::{Errno, Finding};
 use super::rules::Rule;
-use crate::bpf::core::{Path, RelocationKind};
+use crate::bpf::Class;
+use crate::bpf::core::RelocationKind;
 use crate::surface::{Fact, Surface};
 
 /// The subject of findings on all relocations of an object.
@@ -31,7 +35,7 @@ pub(super) fn unread_btf(surface: &Surface, subject: &str) -> Option<Finding> {
 }
 
 /// Relocations that a kernel without BTF leaves undone, with what its types in a file would make of them.
-pub(super) fn relocations_without_btf<E>(surface: &Surface, paths: &[Result<Path<'_>, E>]) -> Finding {
+pub(super) fn relocations_without_btf(surface: &Surface, prepared: &Prepared<'_>) -> Finding {
     let meta = surface.meta();
     let mut finding = unread_btf(surface, RELOCATIONS)
         .unwrap_or_else(|| Finding::new(Rule::NoKernelBtf, RELOCATIONS, NO_BTF));
@@ -40,11 +44,27 @@ pub(super) fn relocations_without_btf<E>(surface: &Surface, paths: &[Result<Path
     }
     let mut candidates =
         Candidates::new(surface.types(), surface.types().len(), meta.address_size, meta.big_endian);
-    let needed = paths.iter().flatten().filter(|path| path.kind() != RelocationKind::TypeIdLocal);
+    // A load or store cannot take a field of any other size (`bpf_core_patch_insn`).
+    let in_memory: HashSet<usize> = prepared
+        .programs
+        .iter()
+        .flat_map(|program| program.relocations.iter().map(move |place| (program, place)))
+        .filter(|(program, (slot, _))| {
+            let class = program.linked.insns.get(*slot).map(|insn| insn.class());
+            matches!(class, Some(Class::Ldx | Class::St | Class::Stx))
+        })
+        .map(|(_, (_, number))| *number)
+        .collect();
     let (mut all, mut resolved) = (0, 0);
-    for path in needed {
+    for (number, path) in prepared.paths.iter().enumerate() {
+        let Some(path) = path.as_ref().ok().filter(|path| path.kind() != RelocationKind::TypeIdLocal) else {
+            continue;
+        };
         all += 1;
-        resolved += usize::from(matches!(candidates.relocate(path), Outcome::Patched { .. }));
+        if let Outcome::Patched { patch, .. } = candidates.relocate(path) {
+            let unfit = matches!(patch.access, Access::Unfit { .. }) && in_memory.contains(&number);
+            resolved += usize::from(!unfit);
+        }
     }
     finding.evidence = format!("{NO_BTF}; with its types in a file {resolved} of {all} can be carried out");
     finding
