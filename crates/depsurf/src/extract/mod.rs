@@ -8,6 +8,8 @@ pub mod attach;
 pub mod config;
 mod dispatch;
 pub mod function;
+#[cfg(test)]
+mod generation_tests;
 pub mod identity;
 pub mod kfunc;
 mod layout;

@@ -57,7 +57,7 @@ fn parts_of(bytes: &[u8]) -> (Parts, Notes) {
     (parts, notes)
 }
 
-fn surface_of(bytes: &[u8]) -> (Surface, Vec<Note>) {
+pub(super) fn surface_of(bytes: &[u8]) -> (Surface, Vec<Note>) {
     let (parts, notes) = parts_of(bytes);
     (Surface::from_bytes(parts.encode()).unwrap(), notes.into_vec())
 }

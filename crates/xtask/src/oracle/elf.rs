@@ -17,6 +17,9 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let mut readelf = Row::new("symbols of `readelf` (all columns, in order)");
     let text = run("readelf", &["--wide", "--symbols"], vmlinux)?;
     let sections = sections(&run("readelf", &["--wide", "--section-headers"], vmlinux)?);
+    // Kernels that relocate themselves have a second table, for their relocations.
+    let text = text.find("Symbol table '.symtab'").map_or("", |at| &text[at..]);
+    let text = text.split("\nSymbol table ").next().unwrap_or_default();
     let mut there = text.lines().filter_map(|line| readelf_line(line, &sections));
     let mut here = surface.symbols().map(our_line);
     loop {
@@ -76,7 +79,12 @@ fn sections(text: &str) -> BTreeMap<String, String> {
 fn readelf_line(line: &str, sections: &BTreeMap<String, String>) -> Option<Line> {
     let (number, rest) = line.trim_start().split_once(": ")?;
     number.parse::<u32>().ok()?;
-    let columns: Vec<&str> = rest.split_whitespace().collect();
+    // On ppc64el `[<localentry>: 8]` stands between visibility and section.
+    let (before, rest) = match rest.split_once("[<localentry>: ") {
+        Some((before, rest)) => (before, rest.split_once(']')?.1),
+        None => ("", rest),
+    };
+    let columns: Vec<&str> = before.split_whitespace().chain(rest.split_whitespace()).collect();
     let [value, size, kind, bind, visibility, section, name @ ..] = columns.as_slice() else { return None };
     let size = match size.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok()?,
@@ -116,6 +124,9 @@ mod tests {
         let line = "   100: ffffffff81000000 0x1000 FUNC    GLOBAL DEFAULT    1 startup_64";
         let expected = ("startup_64".into(), 0xffff_ffff_8100_0000, 4096, "FUNC GLOBAL DEFAULT .text".into());
         assert_eq!(readelf_line(line, &sections), Some(expected));
+        let local =
+            "   100: ffffffff81000000 0x1000 FUNC    GLOBAL DEFAULT [<localentry>: 8]     1 startup_64";
+        assert_eq!(readelf_line(local, &sections), readelf_line(line, &sections));
         assert_eq!(
             readelf_line("   Num:    Value          Size Type    Bind   Vis      Ndx Name", &sections),
             None

@@ -90,7 +90,8 @@ fn collect(found: Type<'_>, base: u64, depth: u32, nameless: bool, fields: &mut 
         let Some(bit_offset) = bit_offset.map(|offset| base + u64::from(offset)) else { continue };
         // `const struct { ... };` without a name is printed like one without the qualifier.
         let member = found.types().get(type_id);
-        let is_qualified = member.is_some_and(|member| matches!(member.kind(), TypeKind::Const | TypeKind::Volatile));
+        let is_qualified =
+            member.is_some_and(|member| matches!(member.kind(), TypeKind::Const | TypeKind::Volatile));
         match member.map(|member| member.stripped(false)) {
             Some(inner)
                 if depth < 32

@@ -124,7 +124,13 @@ fn table(abi: &Abi, there: &BTreeMap<u32, Vec<String>>, here: &BTreeMap<u32, (&s
             }
             Some((name, true)) => {
                 let means_it = names.iter().any(|other| same(other, name));
-                let reason = if means_it { OTHER_NAME } else { UNEXPLAINED };
+                let is_no_call =
+                    names.iter().all(|name| ["unused", "reserved"].iter().any(|word| name.starts_with(word)));
+                let reason = match (means_it, is_no_call) {
+                    (true, _) => OTHER_NAME,
+                    (false, true) => NO_HEADER,
+                    (false, false) => UNEXPLAINED,
+                };
                 row.different(reason, || format!("{} there, `{name}` here", title()));
             }
         }
