@@ -177,6 +177,10 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
                     if attrs.name.is_some() {
                         let node = self.named(cx, tag, offset, &attrs)?;
                         self.memo.set(cx.index, offset, node);
+                    } else if tag == constants::DW_TAG_enumeration_type && attrs.decl_line != 0 {
+                        // `enum { A, B };` stands for its constants: nothing refers to it. Its place is its
+                        // identity, so that a header's is decoded once; what does refer to it takes its content.
+                        self.named(cx, tag, offset, &attrs)?;
                     }
                     next = attrs.sibling;
                 }

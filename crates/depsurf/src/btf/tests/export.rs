@@ -75,7 +75,7 @@ fn a_kernel_without_btf_gets_the_types_of_its_debug_information() {
                 .any(|other| layout_same_with(found, other, Forward::IsDefinition));
             assert!(same, "{arch}: {} {}", found.kind().name(), found.name());
         }
-        let func = |name: &str| types.find(TypeKind::Func, name);
+        let func = |name: &'static str| types.find(TypeKind::Func, name);
         let vfs_read = func("vfs_read").and_then(|func| func.target()).expect("a prototype");
         assert_eq!(vfs_read.kind(), TypeKind::FuncProto);
         assert_eq!(vfs_read.params().count(), 4, "{arch}");
