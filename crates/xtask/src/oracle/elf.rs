@@ -21,7 +21,10 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let text = text.find("Symbol table '.symtab'").map_or("", |at| &text[at..]);
     let text = text.split("\nSymbol table ").next().unwrap_or_default();
     let mut there = text.lines().filter_map(|line| readelf_line(line, &sections));
-    let mut here = surface.symbols().map(our_line);
+    let mut here = surface.symbols().map(|symbol| {
+        let (name, address, size, words) = our_line(symbol);
+        (printed(&name), address, size, words)
+    });
     loop {
         match (there.next(), here.next()) {
             (None, None) => break,
@@ -34,7 +37,7 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let mut nm = Row::new("symbols of `nm` (name, address, size)");
     let mut counts: BTreeMap<(String, u64, u64), i64> = BTreeMap::new();
     for line in run("nm", &["--format=posix", "--no-sort"], vmlinux)?.lines() {
-        let columns: Vec<&str> = line.split(' ').collect();
+        let columns: Vec<&str> = line.split(' ').filter(|column| !column.is_empty()).collect();
         let [name, _kind, address, rest @ ..] = columns.as_slice() else { continue };
         let hex = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
         let size = rest.first().map_or(0, |size| hex(size));
@@ -42,7 +45,8 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     }
     // nm leaves out the null symbol and those of sections and files.
     for symbol in surface.symbols().filter(|symbol| !matches!(symbol.elf_type(), 3 | 4)).skip(1) {
-        let key = (symbol.name().to_owned(), symbol.address(), u64::from(symbol.size()));
+        let name = symbol.name().trim_end().to_owned();
+        let key = (name, symbol.address(), u64::from(symbol.size()));
         match counts.get_mut(&key) {
             Some(count) if *count > 0 => {
                 *count -= 1;
@@ -55,6 +59,19 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
         (0..count).for_each(|_| nm.only_there(UNEXPLAINED, || format!("{key:?}")));
     }
     Ok(vec![readelf, nm])
+}
+
+/// A name as `readelf` prints it, which shows control characters as `^A`; labels that assemblers make up have them, and
+/// spaces at their ends, which columns do not show.
+fn printed(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for letter in name.trim_end_matches(' ').chars() {
+        match letter {
+            '\0'..='\x1f' => text.extend(['^', char::from(letter as u8 + b'@')]),
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 /// Runs a program on a file.

@@ -48,7 +48,8 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
         let none = Vec::new();
         let ours = here.get(&(*kind, definition.name.as_str())).unwrap_or(&none);
         if ours.is_empty() {
-            sizes.only_there(UNEXPLAINED, title);
+            let is_rust = definition.name.contains(['<', ':', '{', '(', '&', '*']);
+            sizes.only_there(if is_rust { RUST } else { UNEXPLAINED }, title);
             continue;
         }
         if let Some(size) = definition.size {
@@ -73,6 +74,11 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     Ok(vec![sizes, offsets])
 }
 
+const RUST: Reason = Reason {
+    id: "rust",
+    text: "Types of compile units in Rust, whose names say so; they are left out here, with a note.",
+};
+
 const NAMELESS: Reason = Reason {
     id: "name-left-out",
     text: "pahole leaves out the name of a member whose type is a qualified struct without a name (`const struct { ... } bits;`), so that the struct's own fields seem to be the outer one's.",
@@ -93,6 +99,10 @@ fn collect(found: Type<'_>, base: u64, depth: u32, nameless: bool, fields: &mut 
         let is_qualified =
             member.is_some_and(|member| matches!(member.kind(), TypeKind::Const | TypeKind::Volatile));
         match member.map(|member| member.stripped(false)) {
+            // `struct head;` as a member (-fms-extensions) is printed by its tag.
+            Some(inner) if name.is_empty() && is_composite(inner) && !inner.name().is_empty() => {
+                fields.push(Field { name: String::new(), bit_offset, width: None });
+            }
             Some(inner)
                 if depth < 32
                     && is_composite(inner)
@@ -164,6 +174,10 @@ fn field(line: &str) -> Option<Field> {
         _ => (declaration, None),
     };
     let bit = if width.is_some() { numbers.next()?.parse().ok()? } else { 0u64 };
+    let words: Vec<&str> = declaration.split_whitespace().collect();
+    if matches!(words.as_slice(), ["struct" | "union", tag] if !tag.contains(['*', '('])) {
+        return Some(Field { name: String::new(), bit_offset: offset * 8, width: None });
+    }
     let name = declarator(declaration);
     (!name.is_empty()).then(|| Field { name, bit_offset: offset * 8 + bit, width })
 }

@@ -28,7 +28,7 @@ struct Abi {
     offset: u32,
 }
 
-const LP64: [&str; 3] = ["__LP64__=1", "__SIZEOF_LONG__=8", "__CHAR_BIT__=8"];
+const LP64: [&str; 4] = ["__LP64__=1", "__SIZEOF_LONG__=8", "__CHAR_BIT__=8", "__SIZEOF_POINTER__=8"];
 
 fn abis(arch: Arch) -> Vec<Abi> {
     let abi = |abi, triplet, package, defines| Abi { abi, triplet, package, defines, offset: 0 };
@@ -44,7 +44,12 @@ fn abis(arch: Arch) -> Vec<Abi> {
             },
         ],
         Arch::Arm64 => vec![
-            abi("64", "aarch64-linux-gnu", Arch::Arm64, &["__aarch64__=1", LP64[0], LP64[1], LP64[2]]),
+            abi(
+                "64",
+                "aarch64-linux-gnu",
+                Arch::Arm64,
+                &["__aarch64__=1", LP64[0], LP64[1], LP64[2], LP64[3]],
+            ),
             abi("compat", "arm-linux-gnueabihf", Arch::Armhf, &["__arm__=1", "__ARM_EABI__=1"]),
         ],
         Arch::Armhf => {
@@ -55,7 +60,15 @@ fn abis(arch: Arch) -> Vec<Abi> {
             "64",
             "loongarch64-linux-gnu",
             Arch::Loong64,
-            &["__loongarch__=1", "__loongarch64=1", "__loongarch_grlen=64", LP64[0], LP64[1], LP64[2]],
+            &[
+                "__loongarch__=1",
+                "__loongarch64=1",
+                "__loongarch_grlen=64",
+                LP64[0],
+                LP64[1],
+                LP64[2],
+                LP64[3],
+            ],
         )],
         Arch::Mips64el => vec![
             mips("64", &["__mips__=1", "_ABIO32=1", "_ABIN32=2", "_ABI64=3", "_MIPS_SIM=3"]),
@@ -69,7 +82,7 @@ fn abis(arch: Arch) -> Vec<Abi> {
             "64",
             "riscv64-linux-gnu",
             Arch::Riscv64,
-            &["__riscv=1", "__riscv_xlen=64", LP64[0], LP64[1], LP64[2]],
+            &["__riscv=1", "__riscv_xlen=64", LP64[0], LP64[1], LP64[2], LP64[3]],
         )],
         Arch::S390x => vec![
             abi("64", "s390x-linux-gnu", Arch::S390x, &["__s390x__=1"]),
