@@ -122,13 +122,14 @@ pub fn unexplained(done: &[Read]) -> Vec<String> {
         let all: Vec<_> = done
             .iter()
             .filter(|(row, _)| row.suite == suite)
-            .filter_map(|(row, surface)| Some((row, counts(surface.as_ref()?))))
+            .filter_map(|(row, surface)| Some((row, surface.as_ref()?)))
+            .map(|(row, surface)| (row, surface, counts(surface)))
             .collect();
-        let medians = medians(&all.iter().map(|(_, counts)| *counts).collect::<Vec<_>>());
-        for (row, counts) in &all {
+        let medians = medians(&all.iter().map(|(.., counts)| *counts).collect::<Vec<_>>());
+        for (row, surface, counts) in &all {
             for ((column, count), median) in COLUMNS.iter().zip(counts).zip(medians) {
                 let Some(count) = count.filter(|count| !is_near(*count, median)) else { continue };
-                if reason(row, column).is_none() {
+                if reason(row, surface, column).is_none() {
                     found.push(format!("{} {column} {count} ({median})", row.release));
                 }
             }
