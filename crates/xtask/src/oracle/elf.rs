@@ -38,10 +38,12 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let mut counts: BTreeMap<(String, u64, u64), i64> = BTreeMap::new();
     for line in run("nm", &["--format=posix", "--no-sort"], vmlinux)?.lines() {
         let columns: Vec<&str> = line.split(' ').filter(|column| !column.is_empty()).collect();
-        let [name, _kind, address, rest @ ..] = columns.as_slice() else { continue };
-        let hex = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
-        let size = rest.first().map_or(0, |size| hex(size));
-        *counts.entry(((*name).to_owned(), hex(address), size)).or_default() += 1;
+        // What is undefined has neither address nor size.
+        let [name, _kind, numbers @ ..] = columns.as_slice() else { continue };
+        let number = |place: usize| {
+            numbers.get(place).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0)
+        };
+        *counts.entry(((*name).to_owned(), number(0), number(1))).or_default() += 1;
     }
     // nm leaves out the null symbol and those of sections and files.
     for symbol in surface.symbols().filter(|symbol| !matches!(symbol.elf_type(), 3 | 4)).skip(1) {
