@@ -1,8 +1,11 @@
-//! `depsurf add FILE...`.
+//! `depsurf add FILE...`, `depsurf add --live`.
+
+use std::path::Path;
 
 use depsurf::kernel::KernelId;
 use depsurf::note::Note;
 use depsurf::progress::Progress;
+use depsurf::source::live::Live;
 use depsurf::source::{self, Input};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
@@ -19,7 +22,11 @@ use crate::terminal::Terminal;
 /// Reads kernels, keeps their surfaces, and prints the kernels' names.
 pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     jobs::limit(verb.jobs)?;
-    let inputs = inputs(verb)?;
+    let inputs: Vec<Source> = if verb.live {
+        vec![Source::Live(&verb.root)]
+    } else {
+        inputs(verb)?.into_iter().map(Source::Files).collect()
+    };
     // A directory that cannot be one is told before the work, one that is missing is made after it.
     let place = dataset::place_to_write(global)?;
     if place.exists() {
@@ -29,7 +36,7 @@ pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output
     let mut added: Vec<KernelId> = Vec::new();
     let progress = Bar::new(terminal);
     for input in &inputs {
-        progress.heading(&input.image.display().to_string());
+        progress.heading(&input.name());
         let kernel = read(input, verb, terminal, &progress).and_then(|surface| {
             progress.step("keep the surface", None);
             Dataset::create(&place)?.add(&surface)?;
@@ -51,6 +58,23 @@ pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output
     }
     progress.finish();
     Ok(status)
+}
+
+/// Where a kernel comes from.
+enum Source<'a> {
+    /// Files that belong together.
+    Files(Input),
+    /// The running kernel, below a root directory.
+    Live(&'a Path),
+}
+
+impl Source<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Files(input) => input.image.display().to_string(),
+            Self::Live(_) => "the running kernel".into(),
+        }
+    }
 }
 
 /// What belongs together among the files.
@@ -76,19 +100,26 @@ fn inputs(verb: &Add) -> depsurf::Result<Vec<Input>> {
     Ok(inputs)
 }
 
-fn read(input: &Input, verb: &Add, terminal: &Terminal, progress: &Bar) -> depsurf::Result<Surface> {
-    let kernel = source::open(&input.image, &input.options(), progress)?;
+fn read(from: &Source<'_>, verb: &Add, terminal: &Terminal, progress: &Bar) -> depsurf::Result<Surface> {
     let options = extract::Options { name: verb.name.clone(), strict: verb.strict, ..Default::default() };
-    let extracted = extract::surface(&kernel, &options, progress)
-        .map_err(|error| error.at(input.image.display().to_string()))?;
-    if kernel.config.is_none() {
-        let with = match kernel.config_packages.first() {
-            Some(package) => format!("the package `{package}`"),
-            None => "--config FILE".into(),
-        };
-        progress
-            .suspend(|| terminal.note(format_args!("the configuration is unknown; give {with} to have it")));
-    }
+    let extracted = match from {
+        Source::Files(input) => {
+            let kernel = source::open(&input.image, &input.options(), progress)?;
+            let extracted = extract::surface(&kernel, &options, progress)
+                .map_err(|error| error.at(input.image.display().to_string()))?;
+            if kernel.config.is_none() {
+                let with = match kernel.config_packages.first() {
+                    Some(package) => format!("the package `{package}`"),
+                    None => "--config FILE".into(),
+                };
+                progress.suspend(|| {
+                    terminal.note(format_args!("the configuration is unknown; give {with} to have it"));
+                });
+            }
+            extracted
+        }
+        Source::Live(root) => extract::live::surface(&Live::read(root)?, &options, progress)?,
+    };
     progress.suspend(|| tell(&extracted.notes, terminal));
     Surface::from_bytes(extracted.bytes)
 }

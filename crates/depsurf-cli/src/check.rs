@@ -48,6 +48,7 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
     let options = Options {
         relocations: told.verbose() || verb.format == CheckFormat::Json || verb.lock.is_some(),
         ways: true,
+        loaders: told.verbose() || verb.format == CheckFormat::Json,
         reference: surfaces.get(opened.default).copied(),
     };
     let mut report = check(&prepared, &surfaces, options);

@@ -12,6 +12,7 @@ use crate::dataset::{self, Wanted};
 use crate::exit;
 use crate::objects::Files;
 use crate::output::Output;
+use crate::side::Decided;
 use crate::terminal::Terminal;
 
 /// Prints what a rule means, what a log tells, or all rules in a line each.
@@ -69,7 +70,10 @@ fn rule(rule: Rule) -> String {
 fn checked(verb: &Explain, global: &Global, told: &Terminal) -> anyhow::Result<Report> {
     let files = Files::read(&verb.object, told)?;
     let (objects, _) = files.objects(told);
-    let prepared = objects.iter().map(|found| Prepared::new(&found.name, &found.object));
+    let decided = Decided { deps: None, program: Vec::new() }.of(&objects, told)?;
+    let prepared = objects.iter().zip(&decided);
+    let prepared =
+        prepared.map(|(found, choices)| Ok(Prepared::new(&found.name, &found.object)?.with(choices)));
     let prepared: Vec<Prepared<'_>> = prepared.collect::<depsurf::Result<_>>()?;
     let dataset = dataset::to_read(global, told)?;
     let opened = dataset::open(&dataset, &Wanted::new(&verb.kernel, global)?, told)?;

@@ -7,6 +7,7 @@ mod completions;
 mod dataset;
 mod deps;
 mod diff;
+mod doctor;
 mod exit;
 mod explain;
 mod export;
@@ -64,6 +65,7 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
         Verb::Check(verb) => check::run(verb, global, terminal, output),
         Verb::Deps(verb) => deps::run(verb, global, terminal, output),
         Verb::Explain(verb) => explain::run(verb, global, terminal, output),
+        Verb::Doctor(verb) => doctor::run(verb, global, terminal, output),
         Verb::Diff(verb) => diff::run(verb, global, terminal, output),
         Verb::Log(verb) => log::run(verb, global, terminal, output),
         Verb::Search(verb) => search::run(verb, global, terminal, output),

@@ -1,6 +1,6 @@
 //! `depsurf schema [WHAT]`.
 
-use depsurf_render::{check, deps, diff, json, search, timeline};
+use depsurf_render::{check, deps, diff, doctor, json, search, timeline};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -14,11 +14,12 @@ use crate::output::Output;
 type Describe = fn(&mut SchemaGenerator) -> Schema;
 
 /// The verbs that print JSON, and what describes it. A verb that learns to print JSON gets a line here.
-pub const WHAT: [(&str, Describe); 7] = [
+pub const WHAT: [(&str, Describe); 8] = [
     ("list", list::schema),
     ("show", json::schema),
     ("check", check::schema),
     ("deps", deps::schema),
+    ("doctor", doctor::schema),
     ("diff", diff::schema),
     ("log", timeline::schema),
     ("search", search::schema),

@@ -90,6 +90,68 @@ fn verdicts(report: &Value, program: &str) -> Vec<(String, String)> {
     found["verdicts"].as_array().unwrap().iter().map(of).collect()
 }
 
+/// What `submit_bio` returned until 5.10, and `do_unlinkat` returns as `long` there and as `int` later.
+#[test]
+fn what_functions_return_is_compared() {
+    let home = Home::new();
+    let mut object = Object::new(Endian::Little);
+    let reads = |offset| [Insn::load(2, 1, offset), Insn::mov(0, 0), Insn::exit()];
+    // `ax` in the `struct pt_regs` of x86; the place behind one argument.
+    object.program("kretprobe/submit_bio", "in_register", reads(80));
+    object.program("kretprobe/submit_bio", "elsewhere", reads(112));
+    object.program("fexit/submit_bio", "behind", reads(8));
+    object.program("fexit/submit_bio", "argument", reads(0));
+    object.program("kretprobe/do_unlinkat", "wider", reads(80));
+    object.license("GPL");
+    let path = written(&home, &object.build());
+    let ran =
+        home.run(&["check", path.to_str().unwrap(), "--format", "json", "--kernel", "5.10..6.12:amd64"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let word = |program: &str| -> Vec<String> {
+        verdicts(&report, program)
+            .into_iter()
+            .map(|(consequence, rule)| format!("{consequence} {rule}"))
+            .collect()
+    };
+    for (program, old, new) in [
+        ("in_register", "fine ", "reads-wrong return-gone"),
+        ("elsewhere", "fine ", "fine "),
+        ("behind", "fine ", "load-fails return-gone"),
+        ("argument", "fine ", "fine "),
+        ("wider", "reads-wrong return-changed", "fine "),
+    ] {
+        assert_eq!(word(program), [old, new, new], "{program}");
+    }
+}
+
+/// Each loader's words for what is found lead `explain` back to the rule.
+#[test]
+fn predicted_words_are_understood() {
+    let home = Home::new();
+    let (_, report) = checked(&home, &[]);
+    let mut count = 0;
+    for program in report["objects"][0]["programs"].as_array().unwrap() {
+        for verdict in program["verdicts"].as_array().unwrap() {
+            for finding in verdict["findings"].as_array().unwrap() {
+                let rule = finding["rule"].as_str().unwrap();
+                let of_others = finding["loaders"].as_array().into_iter().flatten();
+                let said = of_others.map(|said| &said["message"]).chain([&finding["message"]]);
+                for message in said.filter_map(Value::as_str) {
+                    let known = depsurf::check::messages(message);
+                    let rules: Vec<&str> = known.iter().flat_map(|it| &it.rules).map(|it| it.id()).collect();
+                    // What the system's own words say of an error alone tells no cause.
+                    if message == "Invalid argument" {
+                        continue;
+                    }
+                    assert!(rules.contains(&rule), "{message}: {rules:?}, not {rule}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 40, "{count}");
+}
+
 #[test]
 fn each_hook_is_judged_on_each_kernel() {
     let home = Home::new();

@@ -11,13 +11,16 @@ use common::{A, Home};
 fn help_starts_with_examples() {
     let home = Home::new();
     let help = home.run(&["--help"]).fine();
-    assert!(help.starts_with("Examples:\n  depsurf show function vfs_read"), "{help}");
+    assert!(help.starts_with("Examples:\n  depsurf check /usr/sbin/biosnoop"), "{help}");
     assert!(help.contains("Exit status:"));
     for line in help.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
     assert!(home.run(&["list", "--help"]).fine().starts_with("Examples:\n  depsurf list"));
-    for verb in ["add", "list", "show", "diff", "log", "search", "export", "import", "pages", "schema"] {
+    for verb in [
+        "check", "doctor", "add", "list", "show", "diff", "log", "search", "export", "import", "pages",
+        "schema",
+    ] {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb}: {help}");
     }
     assert!(help.contains("\n  completions ") && help.contains("\n  man "), "{help}");

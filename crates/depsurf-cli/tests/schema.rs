@@ -47,11 +47,16 @@ const THINGS: [[&str; 2]; 12] = [
     ["config", "CONFIG_BPF"],
 ];
 
+/// An object that depends on much.
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../example/readlat.bpf.o");
+
 /// The command of every verb but `show` that prints JSON.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
     &["list"],
     &["diff", common::A, common::B, "--grep", "^(vfs_|task_|sched_|CONFIG_B|bpf_)"],
     &["diff"],
+    &["doctor"],
+    &["doctor", EXAMPLE],
     &["log", "function", "vfs_read"],
     &["log", "struct", "task_struct"],
     &["log", "kfunc", "bpf_task_acquire"],

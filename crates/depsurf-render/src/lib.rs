@@ -10,6 +10,7 @@ pub mod config;
 pub mod deps;
 pub mod diff;
 pub mod differences;
+pub mod doctor;
 pub mod field;
 pub mod function;
 pub mod index;

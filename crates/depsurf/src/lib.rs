@@ -25,6 +25,7 @@ pub mod select;
 pub mod source;
 pub mod store;
 pub mod surface;
+pub mod system;
 
 pub use error::{Error, Result};
 pub use kind::Kind;

@@ -41,6 +41,9 @@ enum Verb {
     /// Run a command and print its time and peak memory; what `bench` starts its commands with
     #[command(hide = true)]
     Weigh {
+        /// Exit status 1 is no failure
+        #[arg(long)]
+        judging: bool,
         #[arg(required = true, last = true)]
         command: Vec<std::ffi::OsString>,
     },
@@ -72,7 +75,7 @@ fn main() -> ExitCode {
         Verb::Lint => lint::run(),
         Verb::Oracle(args) => oracle::run(&args),
         Verb::Bench(args) => bench::run(&args),
-        Verb::Weigh { command } => bench::weigh(&command),
+        Verb::Weigh { judging, command } => bench::weigh(&command, judging),
         Verb::Packages => packages::run(),
         Verb::Method => method::run(),
         Verb::Example => example::run(),

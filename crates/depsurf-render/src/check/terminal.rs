@@ -1,6 +1,6 @@
 //! The report on a terminal.
 
-use depsurf::check::{Consequence, ObjectReport};
+use depsurf::check::{Consequence, Loader, ObjectReport};
 
 use super::{Checked, NOT_CHECKED, Problem, columns, problems, ways_out, word, words};
 use crate::look::{Look, Tone};
@@ -106,6 +106,11 @@ fn show(page: &mut Shelf<'_>, problem: &Problem<'_>, all: &[usize]) {
     if let (Some(errno), Some(message)) = (finding.errno, &finding.message) {
         page.line(INDENT, Tone::Dim, &format!("loader    {message} (-{}, {})", errno.number(), errno.name()));
     }
+    // The first is libbpf, as above.
+    for said in finding.loaders.iter().filter(|said| said.loader != Loader::Libbpf) {
+        let words = [said.message.as_deref(), said.note].into_iter().flatten().collect::<Vec<_>>();
+        page.line(INDENT, Tone::Dim, &format!("{:9} {}", said.loader.name(), words.join("; it ")));
+    }
     if let Some(place) = &finding.place {
         page.line(INDENT, Tone::Dim, &format!("source    {}:{}: {}", place.file, place.line, place.text));
     }
@@ -135,7 +140,10 @@ fn relocations(page: &mut Shelf<'_>, object: &ObjectReport) {
             for (kernel, verdict) in program.verdicts.iter().enumerate() {
                 let Some(relocated) = verdict.relocations.get(at) else { continue };
                 let value = relocated.value.map_or_else(|| "absent".to_owned(), |value| value.to_string());
-                let text = if relocated.reached { value } else { format!("{value}, not reached") };
+                let mut text = if relocated.reached { value } else { format!("{value}, not reached") };
+                for said in &relocated.loaders {
+                    text += &format!(", {} {}", said.loader, said.note.unwrap_or("does otherwise"));
+                }
                 match answers.iter_mut().find(|known| known.0 == text) {
                     Some(known) => known.1.push(kernel),
                     None => answers.push((text, vec![kernel])),

@@ -25,28 +25,25 @@ pub(super) fn compiled_for(types: Types<'_>) -> Option<Arch> {
         .map(|machine| machine.arch)
 }
 
+/// The place of a register in the kernel's `struct pt_regs`, in bytes; `None` where its types do not have it.
+fn place_of(surface: &Surface, register: &str) -> Option<u64> {
+    let (name, index) = match register.split_once('[') {
+        Some((name, index)) => (name, index.trim_end_matches(']').parse::<u64>().ok()?),
+        None => (register, 0),
+    };
+    // On arm64 the registers are in a struct of their own at the start.
+    ["pt_regs", "user_pt_regs"].into_iter().find_map(|regs| {
+        let fields = fields(surface.types().find(TypeKind::Struct, regs)?);
+        let found = fields.iter().find(|field| field.name == name)?;
+        Some(found.bit_offset? / 8 + index * u64::from(surface.meta().address_size))
+    })
+}
+
 /// The register at an offset of `struct pt_regs`, as a number of the argument that it holds.
 fn argument_at(surface: &Surface, offset: i32) -> Option<usize> {
-    let registers = arch::of(surface.kernel().arch).argument_registers;
     let offset = u64::try_from(offset).ok()?;
-    let regs = surface.types().find(TypeKind::Struct, "pt_regs")?;
-    let fields = fields(regs);
-    // On arm64 the registers are in a struct of their own at the start.
-    let place = |register: &str| -> Option<u64> {
-        let (name, index) = match register.split_once('[') {
-            Some((name, index)) => (name, index.trim_end_matches(']').parse::<u64>().ok()?),
-            None => (register, 0),
-        };
-        let find = |fields: &[crate::surface::field::Field<'_>]| {
-            let found = fields.iter().find(|field| field.name == name)?;
-            Some(found.bit_offset? / 8 + index * u64::from(surface.meta().address_size))
-        };
-        find(&fields).or_else(|| {
-            let user = surface.types().find(TypeKind::Struct, "user_pt_regs")?;
-            find(&crate::surface::field::fields(user))
-        })
-    };
-    registers.iter().position(|register| place(register) == Some(offset))
+    let registers = arch::of(surface.kernel().arch).argument_registers;
+    registers.iter().position(|register| place_of(surface, register) == Some(offset))
 }
 
 /// What is wrong with what a program reads of its context. `reference` is a kernel on which it is right.
@@ -69,6 +66,9 @@ pub(super) fn findings(
         }
         Hook::Kprobe { function: Some(function), ret: false, offset: 0, multi: false, .. } => {
             registers(surface, reference, object, function, accesses)
+        }
+        Hook::Kprobe { function: Some(function), ret: true, multi: false, .. } => {
+            returned_in_register(surface, reference, object, function, accesses)
         }
         Hook::Tracepoint { target: Some(target) } => {
             record(surface, reference, target.category, target.name, accesses)
@@ -160,6 +160,29 @@ fn parameters(proto: Type<'_>) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
+/// What a function returns, in C.
+fn returns(proto: Type<'_>) -> String {
+    proto.target().map_or_else(|| "void".to_owned(), |ty| c::declaration(ty, ""))
+}
+
+/// What is wrong with reading what a function returns: nothing is there, or something else than on the kernel that is compared
+/// with.
+fn returned(
+    function: &str,
+    here: Type<'_>,
+    there: Option<Type<'_>>,
+    reference: Option<&Surface>,
+) -> Option<Finding> {
+    let new = returns(here);
+    if new == "void" {
+        return Some(Finding::new(Rule::ReturnGone, function, "it returns `void`"));
+    }
+    // A program that reads it was not written for a kernel where nothing is returned.
+    let old = there.map(returns).filter(|old| *old != new && old != "void")?;
+    let evidence = format!("it returns `{new}`, on {} `{old}`", label(reference));
+    Some(Finding::new(Rule::ReturnChanged, function, evidence))
+}
+
 fn prototype<'s>(surface: &'s Surface, function: &str) -> Option<Type<'s>> {
     surface.function(function).and_then(|found| found.prototype())
 }
@@ -183,10 +206,13 @@ fn traced(
     accesses: &[ContextAccess],
     after: bool,
 ) -> Found {
-    let Some(here) = prototype(surface, function).and_then(parameters) else { return Vec::new() };
-    let there = reference.and_then(|reference| prototype(reference, function)).and_then(parameters);
+    let Some(proto) = prototype(surface, function) else { return Vec::new() };
+    let Some(here) = parameters(proto) else { return Vec::new() };
+    let of_reference = reference.and_then(|reference| prototype(reference, function));
+    let there = of_reference.and_then(parameters);
     let mut found = Vec::new();
     for (number, slot) in numbers(accesses) {
+        let was_return = there.as_ref().is_some_and(|there| after && number == there.len());
         if number > here.len() || number == here.len() && !after {
             let evidence = format!("argument {} of {}", number + 1, here.len());
             let message = format!("func '{function}' doesn't have {}-th argument", number + 1);
@@ -194,12 +220,75 @@ fn traced(
                 slot,
                 Finding::new(Rule::ArgumentAbsent, function, evidence).fails(Errno::Eacces, message),
             ));
+        } else if number == here.len() {
+            // Behind the arguments is what it returned.
+            if there.as_ref().is_some_and(|there| number < there.len()) {
+                let evidence = format!(
+                    "argument {} is what it returns, on {} `{}`",
+                    number + 1,
+                    label(reference),
+                    there.as_ref().map_or("", |there| there[number].1.as_str())
+                );
+                found.push((slot, Finding::new(Rule::ArgumentChanged, function, evidence)));
+            } else if let Some(finding) = returned(function, proto, of_reference, reference) {
+                let finding = if finding.rule == Rule::ReturnGone {
+                    let message = format!("invalid bpf_context access off={} size=8", 8 * number);
+                    finding.so(Consequence::LoadFails).fails(Errno::Eacces, message)
+                } else {
+                    finding
+                };
+                found.push((slot, finding));
+            }
+        } else if was_return {
+            let evidence = format!(
+                "argument {} is `{}`, on {} what it returns",
+                number + 1,
+                here[number].1,
+                label(reference)
+            );
+            found.push((slot, Finding::new(Rule::ReturnChanged, function, evidence)));
         } else if let Some((new, old)) = changed(&here, there.as_deref(), number) {
             let evidence = format!("argument {}: `{new}`, on {} `{old}`", number + 1, label(reference));
             found.push((slot, Finding::new(Rule::ArgumentChanged, function, evidence)));
         }
     }
     found
+}
+
+/// The object reads registers of another architecture.
+fn other_machine(
+    surface: &Surface,
+    object: &Object<'_>,
+    function: &str,
+    accesses: &[ContextAccess],
+) -> Option<Found> {
+    let other = object.types().and_then(compiled_for).filter(|other| *other != surface.kernel().arch)?;
+    let evidence = format!("it reads registers of {other}");
+    let finding = Finding::new(Rule::WrongMachine, function, evidence).so(Consequence::ReadsWrong);
+    Some(vec![(accesses.first()?.slot, finding)])
+}
+
+/// What a kretprobe reads of the register with the function's result.
+fn returned_in_register(
+    surface: &Surface,
+    reference: Option<&Surface>,
+    object: &Object<'_>,
+    function: &str,
+    accesses: &[ContextAccess],
+) -> Found {
+    if let Some(found) = other_machine(surface, object, function, accesses) {
+        return found;
+    }
+    let Some(place) = place_of(surface, arch::of(surface.kernel().arch).return_register) else {
+        return Vec::new();
+    };
+    let reads = |access: &&ContextAccess| {
+        !access.is_store && u64::try_from(access.offset).is_ok_and(|offset| offset == place)
+    };
+    let Some(access) = accesses.iter().find(reads) else { return Vec::new() };
+    let Some(proto) = prototype(surface, function) else { return Vec::new() };
+    let there = reference.and_then(|reference| prototype(reference, function));
+    returned(function, proto, there, reference).map(|finding| (access.slot, finding)).into_iter().collect()
 }
 
 fn registers(
@@ -210,14 +299,8 @@ fn registers(
     accesses: &[ContextAccess],
 ) -> Found {
     let arch = surface.kernel().arch;
-    if let Some(other) = object.types().and_then(compiled_for).filter(|other| *other != arch)
-        && let Some(access) = accesses.first()
-    {
-        let evidence = format!("it reads registers of {other}");
-        return vec![(
-            access.slot,
-            Finding::new(Rule::WrongMachine, function, evidence).so(Consequence::ReadsWrong),
-        )];
+    if let Some(found) = other_machine(surface, object, function, accesses) {
+        return found;
     }
     let Some(proto) = prototype(surface, function) else { return Vec::new() };
     let Some(here) = parameters(proto) else { return Vec::new() };

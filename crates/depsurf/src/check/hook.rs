@@ -8,7 +8,7 @@ use super::rules::{Consequence, Rule};
 use super::types::{NO_BTF, NO_BTF_MESSAGE, unread_btf};
 use crate::bpf::{Hook, Sec, TraceAt};
 use crate::image::arch;
-use crate::surface::attach::{Answer, Miss, Obstacle};
+use crate::surface::attach::{Answer, EXIT_TEXT, Miss, Obstacle};
 use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::TypeKind;
 use crate::surface::{Fact, Surface};
@@ -180,6 +180,11 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
                 Some(sites) if sites > 0 => {
                     (new(Rule::FullyInlined, format!("no symbol; {sites} inlined copies")), Errno::Enoent)
                 }
+                _ if surface.symbols_named(name).any(|it| it.section() == Some(EXIT_TEXT)) => {
+                    let evidence =
+                        format!("in `{EXIT_TEXT}`, which kallsyms leaves out without CONFIG_KALLSYMS_ALL");
+                    (new(Rule::NoSymbol, evidence), Errno::Enoent)
+                }
                 Some(_) => (new(Rule::NoSymbol, "declared, but no symbol".into()), Errno::Enoent),
                 None => (new(Rule::NoSymbol, NOT_IN_IMAGE.into()), Errno::Enoent),
             }
@@ -346,6 +351,9 @@ fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding>
     let errno = Errno::Enoent;
     let message = format!("failed to open raw tracepoint '{name}': {}", errno.text());
     match surface.tracepoints_named(name).find(|it| it.is_raw()) {
+        Some(found) if writable && !found.knows_writable() => {
+            vec![missing(name, Fact::RawTracepoints, "types do not tell what raw programs may write")]
+        }
         Some(found) if writable && found.writable_size().is_none() => {
             let evidence = "no argument of it is writable";
             vec![Finding::new(Rule::NotWritable, name, evidence).fails(Errno::Einval, "Invalid argument")]

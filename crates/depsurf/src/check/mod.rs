@@ -15,9 +15,11 @@ mod external;
 mod feature;
 pub mod flow;
 mod hook;
+mod loader;
 mod lock;
 mod message;
 mod object;
+mod relocated;
 mod report;
 mod rules;
 mod script;
@@ -31,6 +33,7 @@ use rayon::prelude::*;
 pub use self::allow::{Allow, Date, Expired};
 pub use self::baseline::Baseline;
 pub use self::cover::{Cover, Covered, Outcome as CoveredOutcome};
+pub use self::loader::{Loader, Said};
 pub use self::lock::{Compared, Lock};
 pub use self::message::{Message, messages};
 pub use self::object::Prepared;
@@ -58,6 +61,8 @@ pub struct Options<'k> {
     pub relocations: bool,
     /// Also ways out of what is found.
     pub ways: bool,
+    /// Also what loaders other than libbpf say and do.
+    pub loaders: bool,
     /// A kernel on which the programs are right: arguments and records are compared with its own.
     pub reference: Option<&'k Surface>,
 }
@@ -129,6 +134,10 @@ fn one(prepared: &Prepared<'_>, kernel: &Kernel<'_>, options: Options<'_>) -> On
     findings.extend(feature::of_maps(surface, &kernel.features, object));
 
     let relocated = Relocations::new(prepared, surface, &mut findings);
+    if options.loaders {
+        let context = message::Context { arch: surface.kernel().arch, sec: None };
+        findings.iter_mut().for_each(|it| it.loaders = message::loaders(it, context));
+    }
     let verdicts: Vec<Verdict> = prepared
         .programs
         .iter()
@@ -178,7 +187,7 @@ fn of_program(
     program: &PreparedProgram<'_>,
     sec: &Sec<'_>,
     kernel: &Kernel<'_>,
-    relocated: &Relocations,
+    relocations: &Relocations,
     externals: &[Resolved],
     options: Options<'_>,
 ) -> Verdict {
@@ -189,10 +198,10 @@ fn of_program(
         findings.extend(hook);
     }
     if program.relocations.is_empty() {
-    } else if let Some(finding) = &relocated.impossible {
+    } else if let Some(finding) = &relocations.impossible {
         findings.push(finding.clone());
     }
-    let suspects = Suspects::new(prepared, program, kernel, relocated, externals);
+    let suspects = Suspects::new(prepared, program, kernel, relocations, externals);
     let of_context = |accesses: &[flow::ContextAccess]| {
         argument::findings(surface, options.reference, prepared.object, program, sec.hook, accesses)
     };
@@ -230,42 +239,22 @@ fn of_program(
     }
     let mut seen = BTreeSet::new();
     findings.retain(|it| seen.insert((it.rule, it.subject.clone(), it.depends_on.clone())));
+    if options.loaders {
+        let context = message::Context { arch: surface.kernel().arch, sec: Some(sec) };
+        findings.iter_mut().for_each(|it| it.loaders = message::loaders(it, context));
+    }
     if options.ways {
         for finding in &mut findings {
             finding.ways = way::ways(surface, &kernel.inside, finding);
         }
     }
     findings.sort_by(|a, b| (b.consequence, &a.subject).cmp(&(a.consequence, &b.subject)));
-    let relocations = if options.relocations {
-        relocation_list(prepared, program, relocated, &is_reached)
+    let list = if options.relocations {
+        relocated::list(prepared, program, relocations, &is_reached, options.loaders)
     } else {
         Vec::new()
     };
-    Verdict::new(findings, relocations)
-}
-
-fn relocation_list(
-    prepared: &Prepared<'_>,
-    program: &PreparedProgram<'_>,
-    relocated: &Relocations,
-    is_reached: &dyn Fn(usize) -> bool,
-) -> Vec<Relocated> {
-    let list = program.relocations.iter().filter_map(|&(slot, number)| {
-        let path = prepared.paths.get(number)?.as_ref().ok()?;
-        let value = match relocated.outcomes.get(number)? {
-            Some(Outcome::Patched { patch, .. }) => Some(patch.value),
-            _ => None,
-        };
-        Some(Relocated {
-            instruction: slot,
-            kind: path.kind().name(),
-            path: path.to_string(),
-            value,
-            reached: is_reached(slot),
-            place: program.place(prepared.object, slot),
-        })
-    });
-    list.collect()
+    Verdict::new(findings, list)
 }
 
 /// Constants of the object that a program refers to, which loaders may set: names, and where each is.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::loader::Said;
 use super::rules::{Consequence, Rule};
 use super::way::Way;
 use crate::kernel::KernelId;
@@ -133,6 +134,9 @@ pub struct Finding {
     /// What libbpf says, without the name of the object; none where it says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What each loader says, where one says or does something else than libbpf; empty where that is not known or asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loaders: Vec<Said>,
     /// The line of the program that depends on it; none where the object does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
@@ -158,6 +162,7 @@ impl Finding {
             evidence: evidence.into(),
             errno: None,
             message: None,
+            loaders: Vec::new(),
             place: None,
             depends_on: Vec::new(),
             ways: Vec::new(),
@@ -201,6 +206,9 @@ pub struct Relocated {
     pub value: Option<u64>,
     /// Whether the verifier gets to the instruction.
     pub reached: bool,
+    /// What other loaders make of it, where it is something else than what libbpf does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loaders: Vec<Said>,
     /// The line of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,

@@ -337,6 +337,16 @@ rules! {
         "an argument that the program reads is another one here",
         "The parameter at this place has another name and type than on the kernel that the program is compared with.",
         "SPEC 5";
+    ReturnGone = "return-gone", ReadsWrong,
+        "the program reads what the function returns, and it returns nothing",
+        "The function is `void` here. A kretprobe reads what happens to be in the register; the verifier refuses to load an fexit \
+         program that reads behind the arguments.",
+        "kernel/bpf/btf.c: btf_ctx_access";
+    ReturnChanged = "return-changed", ReadsWrong,
+        "what the function returns is of another type here",
+        "The program reads what the function returns, which has another type than on the kernel that the program is compared with: \
+         its size, sign or meaning may differ. For fexit programs an argument that came or went moves it, too.",
+        "SPEC 5";
     RecordTooShort = "record-too-short", AttachFails,
         "the program reads behind the event's record",
         "Attaching is refused with EACCES when the program reads further than the event's record reaches.",

@@ -61,7 +61,7 @@ fn of_probe(surface: &Surface, sections: &[String]) -> Verdict {
 fn whole(script: &Script, findings: Vec<Finding>, verdicts: &[Verdict]) -> Whole {
     let mut worst = findings.iter().map(|finding| finding.consequence).max().unwrap_or(Consequence::Fine);
     let mut failing = Vec::new();
-    let is_grouped = |number: usize| script.groups.iter().any(|group| group.contains(&number));
+    let is_grouped = |number: usize| script.groups.iter().flatten().any(|list| list.contains(&number));
     for (number, (probe, verdict)) in script.probes.iter().zip(verdicts).enumerate() {
         if probe.optional || is_grouped(number) {
             continue;
@@ -72,9 +72,14 @@ fn whole(script: &Script, findings: Vec<Finding>, verdicts: &[Verdict]) -> Whole
         }
     }
     for group in &script.groups {
-        let members =
-            group.iter().filter_map(|number| Some((script.probes.get(*number)?, verdicts.get(*number)?)));
-        let Some((probe, best)) = members.min_by_key(|(_, verdict)| verdict.consequence) else { continue };
+        // All of a list, and of the lists the best.
+        let of_list = |list: &Vec<usize>| {
+            let members =
+                list.iter().filter_map(|number| Some((script.probes.get(*number)?, verdicts.get(*number)?)));
+            members.max_by_key(|(_, verdict)| verdict.consequence)
+        };
+        let best = group.iter().filter_map(of_list).min_by_key(|(_, verdict)| verdict.consequence);
+        let Some((probe, best)) = best else { continue };
         worst = worst.max(best.consequence);
         if best.consequence >= Consequence::AttachFails {
             failing.push(probe.name.clone());

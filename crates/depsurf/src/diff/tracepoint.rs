@@ -11,7 +11,7 @@ use crate::Kind;
 use crate::surface::syscall::{EVENT_SYSTEM, EventField, SyscallEvent};
 use crate::surface::tracepoint::{Tracepoint, split};
 use crate::surface::types::{Type, TypeKind};
-use crate::surface::{Surface, c};
+use crate::surface::{Fact, Surface, c};
 
 /// Compares all tracepoints, events of system calls included.
 pub(super) fn compare<'a>(pair: Pair<'a>) -> KindDiff<'a> {
@@ -132,14 +132,19 @@ fn one<'a>(pair: Pair<'a>, old: Tracepoint<'a>, new: Tracepoint<'a>, out: &mut V
         prototype::changes(pair, old, new, &mut function);
         under(What::FuncChanged, function, out);
     }
-    gained(old.has_event(), new.has_event(), [What::EventGained, What::EventLost], out);
-    gained(old.is_raw(), new.is_raw(), [What::RawGained, What::RawLost], out);
+    if pair.knows(&[Fact::Tracepoints]) {
+        gained(old.has_event(), new.has_event(), [What::EventGained, What::EventLost], out);
+    }
+    if pair.knows(&[Fact::RawTracepoints]) {
+        gained(old.is_raw(), new.is_raw(), [What::RawGained, What::RawLost], out);
+    }
     out.append(&mut layout);
     differ(What::ArgsChanged, raw_args(pair, old, new), out);
     differ(What::FormatChanged, old.format().zip(new.format()), out);
     differ(What::SystemChanged, old.system().zip(new.system()), out);
     let writable = |found: Tracepoint<'_>| found.writable_size().unwrap_or(0).to_string();
-    differ(What::WritableChanged, Some((writable(old), writable(new))), out);
+    let known = old.knows_writable() && new.knows_writable();
+    differ(What::WritableChanged, known.then(|| (writable(old), writable(new))), out);
 }
 
 /// What changed in a part of the tracepoint, below a line that says which part.

@@ -7,45 +7,86 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::image::{Image, Machine};
-use crate::kernel::{Distribution, KernelId, Uname, Version};
+use crate::image::Image;
+use crate::kernel::{Arch, Distribution, KernelId, Uname, Version};
 use crate::surface::Meta;
 use crate::surface::meta::Package;
+
+/// What is known of a kernel beside its types and tables.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// `Linux version ...`, without its newline.
+    pub banner: &'a str,
+    /// Its architecture, which nothing overrules.
+    pub arch: Arch,
+    /// Whether it is big-endian.
+    pub big_endian: bool,
+    /// Bytes of a pointer.
+    pub address_size: u8,
+    /// Lowest address of its code; 0 where that is unknown.
+    pub base_address: u64,
+    /// Its GNU build id.
+    pub build_id: Option<&'a [u8]>,
+    /// First line of `.comment`.
+    pub compiler: Option<&'a str>,
+    /// The package it came from.
+    pub package: Option<Package>,
+    /// The name that it was given.
+    pub name: Option<&'a KernelId>,
+}
 
 /// Identity and provenance of an image. `evidence` is empty and `btf_types` 1: the readers of these fill them in.
 ///
 /// # Errors
 /// When the banner does not tell the kernel's name and `name` does not either, or when `name` is of another architecture.
 pub fn read(image: &Image<'_>, package: Option<Package>, name: Option<&KernelId>) -> Result<Meta> {
-    let machine = image.machine();
-    let banner = Banner::parse(image.banner());
-    let named = banner.kernel(machine, package.as_ref());
+    of(Given {
+        banner: image.banner(),
+        arch: image.machine().arch,
+        big_endian: image.is_big_endian(),
+        address_size: image.address_size(),
+        base_address: image.text_start().unwrap_or(0),
+        build_id: image.build_id(),
+        compiler: image.comment(),
+        package,
+        name,
+    })
+}
+
+/// As [`read`], from what is known.
+///
+/// # Errors
+/// As [`read`].
+pub fn of(given: Given<'_>) -> Result<Meta> {
+    let Given { arch, package, .. } = given;
+    let banner = Banner::parse(given.banner);
+    let named = banner.kernel(arch, package.as_ref());
     let distribution = named.as_ref().ok().and_then(|named| named.distribution).or(banner.distribution());
-    let kernel = match name {
-        Some(name) if name.arch == machine.arch => name.clone(),
+    let kernel = match given.name {
+        Some(name) if name.arch == arch => name.clone(),
         Some(name) => {
             return Err(Error::Usage {
-                what: format!("`{name}` is {}, the image is {}", name.arch, machine.arch),
-                help: Some(format!("end the name in `-{}`", machine.arch)),
+                what: format!("`{name}` is {}, the image is {arch}", name.arch),
+                help: Some(format!("end the name in `-{arch}`")),
             });
         }
         None => {
             let Uname { version, release, flavour, .. } = named?;
-            KernelId { version, release, flavour, arch: machine.arch }
+            KernelId { version, release, flavour, arch }
         }
     };
-    let build_id = image.build_id().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+    let build_id = given.build_id.map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect());
     Ok(Meta {
         kernel,
         uname: Some(banner.uname.to_owned()).filter(|uname| !uname.is_empty()),
-        banner: Some(image.banner().to_owned()),
+        banner: Some(given.banner.to_owned()),
         build_id,
-        compiler: image.comment().map(str::to_owned),
+        compiler: given.compiler.map(str::to_owned),
         distribution: distribution.map(|it| it.name().to_owned()),
         package,
-        big_endian: image.is_big_endian(),
-        address_size: image.address_size(),
-        base_address: image.text_start().unwrap_or(0),
+        big_endian: given.big_endian,
+        address_size: given.address_size,
+        base_address: given.base_address,
         btf_types: 1,
         imported: None,
         evidence: BTreeMap::new(),
@@ -90,14 +131,14 @@ impl<'a> Banner<'a> {
     }
 
     /// The image's name, from the banner, else from the package's name.
-    fn kernel(&self, machine: &Machine, package: Option<&Package>) -> Result<Uname> {
-        let parse = |name: &str| Uname::parse(name, self.distribution(), Some(machine.arch));
+    fn kernel(&self, arch: Arch, package: Option<&Package>) -> Result<Uname> {
+        let parse = |name: &str| Uname::parse(name, self.distribution(), Some(arch));
         let of_package = || parse(package_uname(&package?.name)?).ok();
         let mut named = match parse(self.uname) {
             Ok(named) => named,
             Err(why) => of_package().ok_or_else(|| Error::Usage {
                 what: format!("the image's name cannot be told from `{}`: {why}", self.uname),
-                help: Some(format!("give it with `--name VERSION-RELEASE-FLAVOUR-{}`", machine.arch)),
+                help: Some(format!("give it with `--name VERSION-RELEASE-FLAVOUR-{arch}`")),
             })?,
         };
         if named.distribution == Some(Distribution::Debian) {

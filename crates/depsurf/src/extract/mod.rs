@@ -5,6 +5,7 @@
 //! kind of fact marked as unknown.
 
 pub mod attach;
+pub mod btf;
 pub mod config;
 mod dispatch;
 pub mod function;
@@ -13,6 +14,7 @@ mod generation_tests;
 pub mod identity;
 pub mod kfunc;
 mod layout;
+pub mod live;
 pub mod lsm;
 pub mod set;
 pub mod symbol;
@@ -27,14 +29,13 @@ use std::collections::HashMap;
 
 use gimli::SectionId;
 
-use crate::btf;
 use crate::dwarf::{self, Facts};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::kernel::KernelId;
 use crate::note::{Note, Notes};
 use crate::progress::Progress;
-use crate::source;
+use crate::source::{self, Form};
 use crate::surface::build::Parts;
 use crate::surface::meta::{Evidence, Fact, Meta, Package};
 use crate::surface::record::NONE;
@@ -72,6 +73,13 @@ pub struct Extracted {
 /// When the image is no kernel, has no debug information at all, or is damaged so that nothing of a kind of
 /// fact can be trusted; with [`Options::strict`] also when anything was lost.
 pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) -> Result<Extracted> {
+    match kernel.form {
+        Form::Vmlinux => vmlinux(kernel, options, progress),
+        Form::Btf => btf::surface(kernel, options, progress),
+    }
+}
+
+fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) -> Result<Extracted> {
     let present = |range| kernel.vmlinux.present(range);
     let image = Image::parse_sparse(&kernel.vmlinux, &present)?;
     let package = kernel.origin.package.as_ref();
@@ -106,9 +114,17 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
 
     progress.step("read tables", None);
     read_kinds(&image, &mut parts, &mut notes);
-    let config = kernel.config.as_ref().map(|config| (config.text.as_str(), config.origin.file.as_str()));
-    config::store(config, &mut parts, &mut notes);
+    config::store(config_of(kernel), &mut parts, &mut notes);
+    finish(parts, notes, options, progress)
+}
 
+/// Text and origin of a kernel's configuration, where it has one.
+fn config_of(kernel: &source::Kernel) -> Option<(&str, &str)> {
+    kernel.config.as_ref().map(|config| (config.text.as_str(), config.origin.file.as_str()))
+}
+
+/// The file of a surface that is complete.
+fn finish(mut parts: Parts, notes: Notes, options: &Options, progress: &dyn Progress) -> Result<Extracted> {
     progress.step("write the surface", None);
     parts.notes = notes.into_vec();
     if options.strict
@@ -147,7 +163,7 @@ fn read_tables(
     notes: &mut Notes,
 ) -> Result<Tables> {
     let types = match btf {
-        Some(bytes) => btf::read(bytes, strings, notes).map_err(|error| error.at("section `.BTF`"))?,
+        Some(bytes) => crate::btf::read(bytes, strings, notes).map_err(|error| error.at("section `.BTF`"))?,
         None => TypeTable::new(),
     };
     Ok(Tables { types, attach: attach::read(image, notes) })

@@ -4,6 +4,8 @@
 //! (the system call events, which are made from the system call metadata) is left out, and so is one that cannot be enabled.
 //! What is in the second list only is a bare tracepoint: raw programs can attach, `events/` does not have it.
 
+mod live;
+
 use std::collections::HashMap;
 
 use crate::error::Result;
@@ -57,10 +59,45 @@ pub fn read(image: &Image<'_>, types: Types<'_>, notes: &mut Notes) -> Tracepoin
     let raw = known("`__start__bpf_raw_tp`", raw, notes);
     let mut list = found.list;
     for tracepoint in &mut list {
-        let typedef = format!("btf_trace_{}", tracepoint.name);
+        let typedef = format!("{RAW_TYPEDEF}{}", tracepoint.name);
         tracepoint.btf_trace = types.find(TypeKind::Typedef, &typedef).map(|ty| ty.id());
     }
     list.sort_by(|a, b| (&a.name, &a.system).cmp(&(&b.name, &b.system)));
+    Tracepoints { list, events, raw }
+}
+
+/// What the names of the records' structs start with; the class follows.
+const RECORD_PREFIX: &str = "trace_event_raw_";
+
+/// The typedefs of raw arguments, one for each raw tracepoint, start with this.
+const RAW_TYPEDEF: &str = "btf_trace_";
+
+/// What the types alone tell: that there is a raw tracepoint for each typedef `btf_trace_*`, and with which arguments.
+/// Neither systems nor which of them are events are told; the record of one is found where the class has its name.
+pub fn of_types(types: Types<'_>) -> Tracepoints {
+    let mut list = Vec::new();
+    for typedef in types.iter().filter(|ty| ty.kind() == TypeKind::Typedef) {
+        let Some(name) = typedef.name().strip_prefix(RAW_TYPEDEF) else { continue };
+        // `typedef void (*btf_trace_NAME)(void *, PROTO)`.
+        let proto = typedef.target().and_then(|pointer| pointer.target());
+        let params = proto.filter(|proto| proto.kind() == TypeKind::FuncProto).map(|it| it.params().len());
+        list.push(Tracepoint {
+            name: name.to_owned(),
+            btf_trace: Some(typedef.id()),
+            record: types.find(TypeKind::Struct, &format!("{RECORD_PREFIX}{name}")).map(|ty| ty.id()),
+            flags: TRACEPOINT_RAW,
+            writable_size: NONE,
+            raw_args: params.and_then(|count| count.checked_sub(1)).map(|count| count as u32),
+            ..Tracepoint::default()
+        });
+    }
+    list.sort_by(|a, b| a.name.cmp(&b.name));
+    let raw = if list.is_empty() {
+        Evidence::unknown("the types have no typedef `btf_trace_*`: the kernel was built without BPF events")
+    } else {
+        Evidence::known("typedefs `btf_trace_*` in BTF")
+    };
+    let events = Evidence::unknown("types do not tell which events there are, and in which systems");
     Tracepoints { list, events, raw }
 }
 
@@ -119,7 +156,7 @@ impl Found<'_, '_, '_> {
             None => self.tracepoint_name(tracepoint)?,
         };
         let class = named(image, class_address, "event_class_").unwrap_or_else(|| name.clone());
-        let record = format!("trace_event_raw_{class}");
+        let record = format!("{RECORD_PREFIX}{class}");
         let function = format!("{PROBE_PREFIX}{class}");
         let event = Tracepoint {
             system: self.texts.at(call.system.read(image, class_address)?)?,

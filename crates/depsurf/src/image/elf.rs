@@ -182,7 +182,7 @@ fn check_extent<S: SectionHeader<Endian = Endianness>>(
 }
 
 /// The build id in a section of ELF notes.
-pub(super) fn build_id(mut notes: &[u8], endian: Endianness) -> Option<&[u8]> {
+pub fn build_id(mut notes: &[u8], endian: Endianness) -> Option<&[u8]> {
     use object::endian::Endian as _;
     let padded = |size: u32| (size as usize).checked_next_multiple_of(4);
     loop {

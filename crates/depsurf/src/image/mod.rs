@@ -19,6 +19,8 @@ use std::sync::OnceLock;
 
 use object::Endianness;
 
+pub(crate) use self::elf::build_id;
+
 pub use self::arch::{Machine, SyscallTable};
 pub use self::section::Section;
 pub use self::symbol::{ByAddress, Symbol};
@@ -205,7 +207,7 @@ impl<'a> Image<'a> {
     pub fn build_id(&self) -> Option<&'a [u8]> {
         self.sections.iter().filter(|section| section.is_note()).find_map(|section| {
             let notes = self.file.section_bytes(section).ok()?;
-            elf::build_id(notes, self.file.endian)
+            build_id(notes, self.file.endian)
         })
     }
 

@@ -3,28 +3,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::surface::Meta;
 use crate::surface::build::Parts;
+use crate::surface::fixture;
 use crate::surface::record::{self, NONE};
 use crate::surface::strings::StrId;
 use crate::surface::types::{Child, TypeId, TypeTable};
 
 fn parts() -> Parts {
-    Parts::new(Meta {
-        kernel: "6.1.0-1-generic-amd64".parse().unwrap(),
-        uname: None,
-        banner: None,
-        build_id: None,
-        compiler: None,
-        distribution: None,
-        package: None,
-        big_endian: false,
-        address_size: 8,
-        base_address: 0,
-        btf_types: 1,
-        imported: None,
-        evidence: Default::default(),
-    })
+    Parts::new(fixture::meta("6.1.0-1-generic-amd64"))
 }
 
 /// A surface with these functions.

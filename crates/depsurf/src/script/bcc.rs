@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::guards;
 use super::python::Python;
 use super::{Found, Probe, fields, is_pattern, line_at};
 
@@ -55,6 +56,7 @@ pub(super) fn read(text: &str, found: &mut Found) {
     fields::leave_out_own(text, found);
     found.probes.sort_by_key(|probe| probe.line);
     found.probes.dedup_by(|a, b| (&a.name, &a.sections, &a.when) == (&b.name, &b.sections, &b.when));
+    guards::find(&python, found);
 }
 
 /// A call that attaches.

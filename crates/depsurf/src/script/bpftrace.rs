@@ -79,7 +79,7 @@ fn clause(code: &str, start: usize, open: usize, close: usize, found: &mut Found
     // Of several probes of a clause bpftrace passes over those that it cannot attach, with a warning.
     let several: Vec<usize> = (first..found.probes.len()).collect();
     if count > 1 && several.len() > 1 {
-        found.groups.push(several);
+        found.groups.push(several.into_iter().map(|number| vec![number]).collect());
     }
     let body = &code[open..close];
     let first_line = line_at(code, open);

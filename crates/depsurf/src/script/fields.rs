@@ -22,6 +22,8 @@ static READ: LazyLock<Regex> = LazyLock::new(|| compiled(r"(\$?\b\w+)\s*->\s*(\w
 static CAST: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"\(\s*\(\s*struct\s+(\w+)\s*\*\s*\)\s*[^()]*\)\s*->\s*(\w+(?:\s*\.\s*\w+)*)(\s*->)?")
 });
+/// `type *v` of another type: a name for one, or nothing that says what is behind it.
+static OTHERWISE: LazyLock<Regex> = LazyLock::new(|| compiled(r"\b(\w+)\s*\*+\s*(\w+)\s*[=;,)]"));
 /// `struct T {`: the script's own.
 static OWN: LazyLock<Regex> = LazyLock::new(|| compiled(r"\bstruct\s+(\w+)\s*\{"));
 /// Where functions of C begin or end.
@@ -55,6 +57,7 @@ pub(super) fn find(code: &str, first: usize, known: &[(&str, &str)], found: &mut
             let [variable, of] = it.extract().1;
             types.insert(variable, of);
         }
+        let mut untyped = Vec::new();
         let mut add = |of: &str, path: &str, offset: usize, more: bool| {
             if own.contains(of) {
                 return;
@@ -73,14 +76,33 @@ pub(super) fn find(code: &str, first: usize, known: &[(&str, &str)], found: &mut
         };
         for it in READ.captures_iter(part) {
             let (Some(variable), Some(path)) = (it.get(1), it.get(2)) else { continue };
-            if let Some(of) = types.get(variable.as_str()) {
-                add(of, path.as_str(), variable.start(), it.get(3).is_some());
+            match types.get(variable.as_str()) {
+                Some(of) => add(of, path.as_str(), variable.start(), it.get(3).is_some()),
+                // The probe's own, which is no struct of the kernel by name.
+                None if ["args", "ctx"].contains(&variable.as_str()) => {}
+                None if !is_named_by_script(code, part, variable.as_str()) => {
+                    untyped.push((at + line_at(part, variable.start()) - 1, it[0].to_owned()));
+                }
+                None => {}
             }
         }
         for it in CAST.captures_iter(part) {
             let (Some(of), Some(path)) = (it.get(1), it.get(2)) else { continue };
             add(of.as_str(), path.as_str(), of.start(), it.get(3).is_some());
         }
+        for (line, text) in untyped {
+            found.notes.lost(
+                "script-field-untyped",
+                || "fields behind pointers without a written type cannot be told".into(),
+                || format!("line {line}: {text}"),
+            );
+        }
         start = end;
     }
+}
+
+/// Whether a variable is declared with a name that the script itself gives to a type, as in `typedef struct { ... } val_t;`.
+fn is_named_by_script(code: &str, part: &str, variable: &str) -> bool {
+    let mut declared = OTHERWISE.captures_iter(part).map(|it| it.extract::<2>().1);
+    declared.any(|[of, name]| name == variable && (of.ends_with("_t") || code.contains(&format!("}} {of};"))))
 }

@@ -7,6 +7,7 @@
 mod bcc;
 mod bpftrace;
 mod fields;
+mod guards;
 mod python;
 
 use crate::bpf::{Dependencies, ProgramDependencies, Sec, TypeDependency};
@@ -57,8 +58,8 @@ pub struct Script {
     pub language: Language,
     /// Its probes, in the order of the text.
     pub probes: Vec<Probe>,
-    /// Probes of which one is enough, by their numbers.
-    pub groups: Vec<Vec<usize>>,
+    /// Probes of which the script takes some, by their numbers: one of the lists in each, whole.
+    pub groups: Vec<Vec<Vec<usize>>>,
     /// Fields of the kernel's structs that it reads, as far as they can be seen.
     pub fields: Vec<TypeDependency>,
     /// Whether all of its code is compiled, so that a field that is not there is an error. Not so where the text has
@@ -121,8 +122,9 @@ impl Script {
                 types: Vec::new(),
             }
         });
-        let name_of = |number: &usize| self.probes.get(*number).map(|probe| vec![probe.name.clone()]);
-        let groups = self.groups.iter().map(|group| group.iter().filter_map(name_of).collect());
+        let name_of = |number: &usize| self.probes.get(*number).map(|probe| probe.name.clone());
+        let names = |list: &Vec<usize>| list.iter().filter_map(name_of).collect();
+        let groups = self.groups.iter().map(|group| group.iter().map(names).collect());
         Dependencies {
             name: name.into(),
             offset: 0,
@@ -143,7 +145,7 @@ impl Script {
 #[derive(Debug, Default)]
 struct Found {
     probes: Vec<Probe>,
-    groups: Vec<Vec<usize>>,
+    groups: Vec<Vec<Vec<usize>>>,
     fields: Vec<TypeDependency>,
     notes: Notes,
 }

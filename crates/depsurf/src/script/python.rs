@@ -13,6 +13,15 @@ pub(super) struct Literal {
     pub is_format: bool,
 }
 
+/// A branch of `if`, `elif`, `else`, or of `try` and `except`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Branch {
+    /// Its first line, without white space around it.
+    pub head: Range<usize>,
+    /// What is under it.
+    pub body: Range<usize>,
+}
+
 /// A file of Python.
 #[derive(Debug)]
 pub(super) struct Python<'t> {
@@ -145,6 +154,65 @@ impl<'t> Python<'t> {
             end = line_start;
         }
         found
+    }
+}
+
+impl Python<'_> {
+    /// The branches of the innermost condition that a line is under, all of them in their order; `None` where it is
+    /// under none.
+    pub fn branches(&self, at: usize) -> Option<Vec<Branch>> {
+        // Lines with something in them, and how far they are indented.
+        let mut lines: Vec<(Range<usize>, usize)> = Vec::new();
+        let mut start = 0;
+        for line in self.masked.split_inclusive('\n') {
+            let words = line.trim_start();
+            if !words.is_empty() && !words.starts_with([')', ']', '}', '"', '\'']) {
+                lines.push((start..start + line.trim_end().len(), line.len() - words.len()));
+            }
+            start += line.len();
+        }
+        let word = |place: &Range<usize>| {
+            let text = self.masked[place.clone()].trim_start();
+            text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()
+        };
+        let goes_on = |place: &Range<usize>| ["elif", "else", "except"].contains(&word(place));
+        let own = lines.iter().rposition(|(place, _)| place.start <= at)?;
+        let mut indent = lines[own].1;
+        // Up to the line that is less indented, and from there over branches to the first of them.
+        let mut first = None;
+        for number in (0..own).rev() {
+            let (place, depth) = &lines[number];
+            match first {
+                None if *depth >= indent => continue,
+                Some(_) if *depth > indent => continue,
+                Some(_) if *depth < indent => return None,
+                _ => {}
+            }
+            indent = *depth;
+            match word(place) {
+                "if" | "try" => {
+                    first = Some(number);
+                    break;
+                }
+                _ if goes_on(place) => first = Some(number),
+                // Another block, as that of a function.
+                _ if first.is_none() => {}
+                _ => return None,
+            }
+        }
+        let first = first?;
+        let mut branches: Vec<Branch> = Vec::new();
+        for (number, (place, depth)) in lines.iter().enumerate().skip(first) {
+            if number > first && *depth <= indent && !(*depth == indent && goes_on(place)) {
+                break;
+            }
+            if *depth == indent {
+                branches.push(Branch { head: self.trimmed(place), body: place.end..place.end });
+            } else if let Some(branch) = branches.last_mut() {
+                branch.body.end = place.end;
+            }
+        }
+        Some(branches)
     }
 }
 

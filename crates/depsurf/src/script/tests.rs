@@ -78,7 +78,7 @@ fn probes_of_bpftrace_are_sections() {
         ("iter:task", "iter/task", 27, false),
     ];
     assert_eq!(probes(&script), expected);
-    assert_eq!(script.groups, [vec![0, 1], vec![5, 6], vec![10, 11]]);
+    assert_eq!(script.groups, [[[0], [1]], [[5], [6]], [[10], [11]]]);
     let computed = script.notes.iter().find(|note| note.id == "script-computed").unwrap();
     assert_eq!((computed.count, computed.first.as_deref()), (1, Some("line 26: probe `kprobe:$1`")));
 }
@@ -189,6 +189,82 @@ fn a_variable_that_is_sometimes_computed_is_not_seen() {
     let expected =
         [("kprobe:vfs_read", "kprobe/vfs_read", 4, true), ("kprobe:vfs_write", "kprobe/vfs_write", 4, true)];
     assert_eq!(probes(&script), expected);
+}
+
+/// Guards that ask the kernel, in Python: an `else` makes one of several, nothing else does.
+const GUARDED: &str = r#"
+if BPF.get_kprobe_functions(b"__a"):
+    b.attach_kprobe(event="__a", fn_name="x")
+    b.attach_kretprobe(event="__a", fn_name="x")
+elif BPF.ksymname(b"a2") != -1:
+    b.attach_kprobe(event="a2", fn_name="x")
+else:
+    b.attach_kprobe(event="a", fn_name="x")
+
+if BPF.tracepoint_exists("block", "start"):
+    b.attach_tracepoint(tp="block:start", fn_name="x")
+else:
+    print("no such event")
+    exit()
+
+try:
+    b.attach_kprobe(event="new", fn_name="x")
+except Exception:
+    b.attach_kprobe(event="old", fn_name="x")
+
+if BPF.get_kprobe_functions(b"more"):
+    b.attach_kprobe(event="more", fn_name="x")
+
+if args.read:
+    b.attach_kprobe(event="reads", fn_name="x")
+else:
+    b.attach_kprobe(event="writes", fn_name="x")
+
+def main():
+    if args.all:
+        if BPF.support_kfunc():
+            b.attach_kprobe(event="inner", fn_name="x")
+        else:
+            b.attach_kprobe(event="other", fn_name="x")
+    if platform.release() >= "5.11":
+        b.attach_kprobe(event="late", fn_name="x")
+    else:
+        b.attach_kprobe(event="early", fn_name="x")
+"#;
+
+#[test]
+fn guards_that_ask_the_kernel_make_one_of_several() {
+    let script = Script::parse(Language::Bcc, GUARDED);
+    let name = |number: &usize| script.probes[*number].name.trim_start_matches("kprobe:").to_owned();
+    let groups: Vec<Vec<Vec<String>>> = script
+        .groups
+        .iter()
+        .map(|group| group.iter().map(|list| list.iter().map(name).collect()).collect())
+        .collect();
+    let expected: [&[&[&str]]; 4] = [
+        &[&["__a", "kretprobe:__a"], &["a2"], &["a"]],
+        &[&["tracepoint:block:start"]],
+        &[&["new"], &["old"]],
+        &[&["late"], &["early"]],
+    ];
+    assert_eq!(groups, expected);
+    let optional: Vec<String> =
+        (0..script.probes.len()).filter(|it| script.probes[*it].optional).map(|it| name(&it)).collect();
+    assert_eq!(optional, ["more", "reads", "writes", "inner", "other"]);
+    // Which of them it takes is not what is there.
+    let by_version = script.notes.iter().find(|note| note.id == "script-version-guard").unwrap();
+    let first = by_version.first.as_deref();
+    assert_eq!((by_version.count, first), (1, Some("line 35: if platform.release() >= \"5.11\"")));
+}
+
+#[test]
+fn fields_without_a_type_are_said_to_be_there() {
+    let text = "b = BPF(text=\"\"\"\ntypedef struct { int x; } val_t;\nint f(struct file *a, void *p) {\n\
+                val_t *v = get(); v->x = a->f_mode + p->secret;\nreturn ctx->di; }\n\"\"\")\n";
+    let script = Script::parse(Language::Bcc, text);
+    assert_eq!(fields(&script), ["file::f_mode"]);
+    let untyped = script.notes.iter().find(|note| note.id == "script-field-untyped").unwrap();
+    assert_eq!((untyped.count, untyped.first.as_deref()), (1, Some("line 4: p->secret")));
 }
 
 #[test]

@@ -17,24 +17,13 @@ use crate::progress::Silent;
 use crate::source;
 use crate::surface::build::Parts;
 use crate::surface::strings::StrId;
-use crate::surface::{Evidence, Fact, Meta, Surface, record};
+use crate::surface::{Evidence, Fact, Meta, Surface, fixture, record};
 
 /// A kernel with some functions, options and types.
 fn kernel(id: &str, functions: &[&str], configs: &[&str], types: impl FnOnce(&mut Types)) -> Surface {
     let mut parts = Parts::new(Meta {
-        kernel: id.parse().unwrap(),
-        uname: None,
-        banner: None,
-        build_id: None,
-        compiler: None,
-        distribution: None,
-        package: None,
-        big_endian: false,
-        address_size: 8,
-        base_address: 0,
-        btf_types: 1,
-        imported: None,
         evidence: [(Fact::Config, Evidence::unknown("no config was given"))].into(),
+        ..fixture::meta(id)
     });
     let mut table = Types::new(Target::LE64);
     types(&mut table);

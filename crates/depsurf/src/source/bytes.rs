@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::ops::{Deref, Range};
 use std::path::Path;
 
@@ -19,6 +20,9 @@ pub struct Bytes {
     /// Sorted, disjoint, not touching; `None` when everything is there.
     present: Option<Vec<Range<u64>>>,
 }
+
+/// The largest file that is read because it cannot be mapped; the kernel's own BTF has 16 MiB at most.
+const LARGEST_READ: u64 = 256 << 20;
 
 enum Data {
     Mapped(Mmap),
@@ -40,16 +44,38 @@ impl Bytes {
         }
         let file = File::open(path).map_err(failed)?;
         let meta = file.metadata().map_err(|e| Error::io("cannot read", path, e))?;
+        // Files that the kernel makes up tell no size.
         if meta.len() == 0 {
-            return Err(Error::UnknownFormat { found: "an empty file".into() }.at(path.to_string_lossy()));
+            return Self::read(path, file);
         }
         #[allow(
             unsafe_code,
             reason = "a mapping is the only way to read a file of this size without holding it in memory; \
                       a file that somebody truncates meanwhile ends the process, as with every tool that maps"
         )]
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io("cannot map", path, e))?;
-        Ok(Self { data: Data::Mapped(map), present: None })
+        let map = unsafe { Mmap::map(&file) };
+        match map {
+            Ok(map) => Ok(Self { data: Data::Mapped(map), present: None }),
+            // Those of sysfs refuse to be mapped.
+            Err(_) => Self::read(path, file),
+        }
+    }
+
+    /// Reads a file that cannot be mapped.
+    fn read(path: &Path, file: File) -> Result<Self> {
+        let mut data = Vec::new();
+        let read = file.take(LARGEST_READ + 1).read_to_end(&mut data);
+        read.map_err(|e| Error::io("cannot read", path, e))?;
+        if data.is_empty() {
+            return Err(Error::UnknownFormat { found: "an empty file".into() }.at(path.to_string_lossy()));
+        }
+        if data.len() as u64 > LARGEST_READ {
+            return Err(Error::Limit {
+                what: format!("`{}`, which cannot be mapped,", path.display()),
+                limit: format!("{} MiB", LARGEST_READ >> 20),
+            });
+        }
+        Ok(Self::owned(data))
     }
 
     /// Bytes that are in memory already, all of them there.

@@ -261,7 +261,11 @@ pub fn release_in(path: &str) -> Option<&str> {
     let release = match name {
         ".config" => directory.strip_prefix("linux-headers-"),
         "config" | "vmlinux" => (split(above).1 == "modules").then_some(directory),
-        name => name.strip_prefix("vmlinux-").or_else(|| name.strip_prefix("config-")),
+        // BTFHub's archives are named `5.4.0-1010-aws.btf`, or `5.4.0-1010-aws.btf.tar.xz`.
+        name => match name.split_once(".btf") {
+            Some((release, "" | ".tar.xz")) => Some(release.strip_prefix("vmlinux-").unwrap_or(release)),
+            _ => name.strip_prefix("vmlinux-").or_else(|| name.strip_prefix("config-")),
+        },
     };
     release.filter(|release| release.starts_with(|c: char| c.is_ascii_digit()))
 }

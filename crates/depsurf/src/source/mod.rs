@@ -1,8 +1,9 @@
 //! Gets a kernel's vmlinux, its config and its package's identity out of their wrapping.
 //!
-//! In comes a path (or bytes in memory): a vmlinux, or a Debian or Ubuntu package of any compression.
+//! In comes a path (or bytes in memory): a vmlinux, a Debian or Ubuntu package of any compression, or bare BTF.
 //! Out comes a [`Kernel`]. What a file is, is told from its contents, never from its name. Nothing is
 //! written anywhere: a vmlinux is mapped, and a package is decoded into memory, only as far as needed.
+//! [`live`] reads what a running kernel tells of itself.
 //!
 //! ```text
 //! .deb:  ar -> control.tar.* -> control                    -> Package
@@ -11,12 +12,14 @@
 
 mod ar;
 mod archive;
+mod btf;
 mod bytes;
 mod deb;
 mod decode;
 mod elf;
 #[cfg(test)]
 mod fixture;
+pub mod live;
 mod pair;
 mod search;
 mod tar;
@@ -46,11 +49,22 @@ pub struct Options {
     pub config: Option<PathBuf>,
 }
 
+/// What the bytes of a [`Kernel`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An ELF file with symbols: what a build leaves as `vmlinux`.
+    Vmlinux,
+    /// The kernel's types alone, as `/sys/kernel/btf/vmlinux` and BTFHub's archives have them.
+    Btf,
+}
+
 /// A kernel, out of its wrapping.
 #[derive(Debug)]
 pub struct Kernel {
-    /// The image with its debug information.
+    /// The image with its debug information, or what [`Kernel::form`] says.
     pub vmlinux: Bytes,
+    /// What the bytes are.
+    pub form: Form,
     /// Its build configuration; `None` when neither the package nor the options have one.
     pub config: Option<Config>,
     /// Where the image came from.
@@ -99,11 +113,7 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
     let config = options.config.as_deref().map(read_config).transpose()?;
     let file = file_name(path);
     let bytes = Bytes::map(path)?;
-    let mut kernel = if bytes.starts_with(elf::MAGIC) {
-        image(file, bytes)
-    } else {
-        from_package(&file, &bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?
-    };
+    let mut kernel = unwrap(file, bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?;
     if let Some(config) = config {
         if let (Some(image), Some(other)) = (kernel.origin.release(), config.origin.release())
             && image != other
@@ -126,10 +136,24 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
 /// # Errors
 /// As [`open`].
 pub fn open_bytes(name: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
+    unwrap(name.into(), Bytes::owned(bytes.to_vec()), progress).map_err(|e| e.at(name))
+}
+
+/// Takes the wrapping off, whatever it is.
+fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel> {
     if bytes.starts_with(elf::MAGIC) {
-        return Ok(image(name.into(), Bytes::owned(bytes.to_vec())));
+        return Ok(plain(Form::Vmlinux, file, bytes));
     }
-    from_package(name, bytes, progress).map_err(|e| e.at(name))
+    if btf::is_btf(&bytes) {
+        return Ok(plain(Form::Btf, file, bytes));
+    }
+    if bytes.starts_with(ar::MAGIC) {
+        return from_package(&file, &bytes, progress);
+    }
+    if let Some(kernel) = btf::in_archive(&file, &bytes)? {
+        return Ok(kernel);
+    }
+    Err(Error::UnknownFormat { found: describe(&bytes).into() })
 }
 
 /// Reads a kernel's config from a package, or from a plain file, which may be gzipped
@@ -150,15 +174,13 @@ pub fn read_config_bytes(name: &str, bytes: &[u8]) -> Result<Config> {
     config_bytes(name, bytes).map_err(|e| e.at(name))
 }
 
-fn image(file: String, vmlinux: Bytes) -> Kernel {
+/// A file without wrapping.
+fn plain(form: Form, file: String, vmlinux: Bytes) -> Kernel {
     let origin = Origin { file, package: None, member: None };
-    Kernel { vmlinux, config: None, origin, config_packages: Vec::new() }
+    Kernel { vmlinux, form, config: None, origin, config_packages: Vec::new() }
 }
 
 fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
-    if !bytes.starts_with(ar::MAGIC) {
-        return Err(Error::UnknownFormat { found: describe(bytes).into() });
-    }
     progress.step("find vmlinux", None);
     let deb = Deb::parse(bytes)?;
     let origin =
@@ -178,6 +200,7 @@ fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Ker
         .map_err(|e| e.at(format!("`{}`", member.path)))?;
     Ok(Kernel {
         vmlinux,
+        form: Form::Vmlinux,
         config: config.map(|config| Config { text: config.text, origin: origin(config.path) }),
         origin: origin(member.path),
         config_packages: deb.config_packages(),

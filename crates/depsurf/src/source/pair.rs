@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::archive::Archive;
 use super::deb::{Deb, Package, release_of};
-use super::{Bytes, Options, ar, deb, describe, elf, file_name, plain_config};
+use super::{Bytes, Options, ar, btf, deb, describe, elf, file_name, plain_config, tar};
 use crate::error::{Error, Result};
 
 /// What a file is, by its contents.
@@ -13,6 +14,10 @@ pub enum Kind {
     Elf,
     /// A Debian or Ubuntu package.
     Package(Package),
+    /// The types of a kernel alone.
+    Btf,
+    /// A tar archive, under whatever compression.
+    Archive,
     /// A kernel configuration as text.
     Config,
     /// Something else: what it looks like.
@@ -50,6 +55,10 @@ fn kind(bytes: &[u8]) -> Result<Kind> {
         Ok(Kind::Elf)
     } else if bytes.starts_with(ar::MAGIC) {
         Ok(Kind::Package(Deb::parse(bytes)?.package))
+    } else if btf::is_btf(bytes) {
+        Ok(Kind::Btf)
+    } else if tar::begins(&mut Archive::new(bytes)?)? {
+        Ok(Kind::Archive)
     } else if plain_config(bytes).ok().flatten().is_some() {
         Ok(Kind::Config)
     } else {
@@ -69,7 +78,7 @@ impl Candidate {
     /// takes seconds: those with debug information end in `-dbg` or `-dbgsym`.
     fn only_config(&self) -> bool {
         match &self.kind {
-            Kind::Elf | Kind::Unknown(_) => false,
+            Kind::Elf | Kind::Btf | Kind::Archive | Kind::Unknown(_) => false,
             Kind::Config => true,
             Kind::Package(package) => {
                 self.release.is_some()
@@ -123,7 +132,7 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
                 return Err(Error::UnknownFormat { found: found.clone() }.at(path.to_string_lossy()));
             }
             Kind::Package(package) => release_of(&package.name),
-            Kind::Elf | Kind::Config => deb::release_in(&name),
+            Kind::Elf | Kind::Btf | Kind::Archive | Kind::Config => deb::release_in(&name),
         }
         .map(str::to_owned);
         let candidate = Candidate { path: path.clone(), kind, release };

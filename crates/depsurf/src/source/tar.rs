@@ -136,6 +136,17 @@ impl<'a> Tar<'a> {
     }
 }
 
+/// Whether an archive at its begin is a tar archive. It is at its begin again afterwards.
+///
+/// # Errors
+/// When the compressed data is cut or damaged.
+pub fn begins(archive: &mut Archive<'_>) -> Result<bool> {
+    let mut block = [0; BLOCK];
+    let whole = archive.read(&mut block)? == BLOCK;
+    archive.seek(0)?;
+    Ok(whole && is_header(&block))
+}
+
 /// Whether 512 bytes are a header: their checksum is right, and they name the format.
 #[must_use]
 pub fn is_header(block: &[u8]) -> bool {

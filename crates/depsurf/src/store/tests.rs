@@ -9,9 +9,9 @@ use super::*;
 use crate::progress::Silent;
 use crate::surface::build::Parts;
 use crate::surface::meta::Meta;
-use crate::surface::record;
 use crate::surface::strings::StrId;
 use crate::surface::types::{Child, TypeKind};
+use crate::surface::{fixture, record};
 
 fn kernel(name: &str) -> KernelId {
     name.parse().unwrap()
@@ -20,19 +20,9 @@ fn kernel(name: &str) -> KernelId {
 /// A surface with `size` functions and something in most tables.
 pub(super) fn parts(name: &str, size: u32) -> Parts {
     let mut parts = Parts::new(Meta {
-        kernel: kernel(name),
-        uname: None,
-        banner: None,
-        build_id: None,
         compiler: Some("GCC: (Debian 12.2.0-14+deb12u1) 12.2.0".into()),
-        distribution: None,
-        package: None,
-        big_endian: false,
-        address_size: 8,
         base_address: 0xffff_ffff_8100_0000,
-        btf_types: 1,
-        imported: None,
-        evidence: BTreeMap::new(),
+        ..fixture::meta(name)
     });
     let mut state = 1u32;
     let mut random = |below: u32| {

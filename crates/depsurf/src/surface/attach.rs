@@ -217,6 +217,16 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// Code of what is built in that would run when it is removed.
+pub(crate) const EXIT_TEXT: &str = ".exit.text";
+
+/// Whether the kernel's own symbol table has nothing of [`EXIT_TEXT`], as it is outside of the ranges that `scripts/kallsyms.c`
+/// keeps where it is not told to keep all.
+pub(crate) fn leaves_out_exit_text(surface: &Surface) -> bool {
+    surface.first_unread(&[Fact::Config]).is_none()
+        && surface.config("CONFIG_KALLSYMS_ALL").is_none_or(|option| option.value != "y")
+}
+
 /// What the checks need to know of a name, looked up once.
 struct Subject<'a> {
     surface: &'a Surface,
@@ -248,10 +258,11 @@ impl<'a> Subject<'a> {
         // kallsyms has neither file and section symbols nor those without a section, and no labels of the assembler
         // nor copies for the EFI stub (scripts/mksysmap).
         let is_label = [".L", "L0", "$", "__efistub_"].iter().any(|prefix| name.starts_with(prefix));
-        let mut symbols: Vec<Symbol<'_>> = surface
-            .symbols_named(name)
-            .filter(|symbol| !is_label && !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some())
-            .collect();
+        let in_kallsyms = |symbol: &Symbol<'_>| {
+            let is_named = !is_label && !matches!(symbol.elf_type(), 3 | 4) && symbol.section().is_some();
+            is_named && !(symbol.section() == Some(EXIT_TEXT) && leaves_out_exit_text(surface))
+        };
+        let mut symbols: Vec<Symbol<'_>> = surface.symbols_named(name).filter(in_kallsyms).collect();
         symbols.sort_by_key(|symbol| symbol.address());
         Self { surface, name, function: surface.function(base_name(name)), symbols }
     }
@@ -296,7 +307,9 @@ impl<'a> Subject<'a> {
         if !self.symbols.is_empty() {
             return Answer::Yes;
         }
-        let suffixed = self.function.is_some_and(|function| function.symbols().next().is_some());
+        // One of the name itself may be left out of kallsyms.
+        let is_other = |symbol: Symbol<'_>| symbol.name() != self.name;
+        let suffixed = self.function.is_some_and(|function| function.symbols().any(is_other));
         self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
     }
 
@@ -473,17 +486,28 @@ impl<'a> Subject<'a> {
     /// The limit of the architecture's trampoline (`arch_prepare_bpf_trampoline`).
     fn registers(&self) -> Answer<'a> {
         let Some(proto) = self.kernel_btf_func().and_then(Type::target) else { return Answer::Yes };
-        if self.surface.kernel().arch != Arch::Amd64 {
-            return Answer::Yes;
-        }
+        // How many registers the calling convention has for arguments.
+        let passed = match self.surface.kernel().arch {
+            Arch::Amd64 => 6,
+            Arch::Arm64 | Arch::Riscv64 | Arch::Ppc64el | Arch::Loong64 => 8,
+            Arch::S390x => 5,
+            // There are no trampolines.
+            Arch::I386 | Arch::Armhf | Arch::Mips64el => return Answer::Yes,
+        };
         let registers = |id| {
             let found = proto.types().get(id).map(|found| found.stripped(true));
             let size = found.filter(|found| found.kind() == TypeKind::Struct).and_then(Type::size);
             size.map_or(1, |size| size.div_ceil(8))
         };
         let count: u32 = proto.params().map(|param| registers(param.type_id)).sum();
-        if count <= 6 {
+        if count <= passed {
             return Answer::Yes;
+        }
+        if self.surface.kernel().arch != Arch::Amd64 {
+            // Newer ones pass some on the stack, which nothing in the image is known to tell.
+            let reason =
+                "whether the trampoline passes arguments on the stack is not known on this architecture";
+            return Answer::Unknown { fact: Fact::Functions, reason };
         }
         // Since Linux 473e3150e30a ("bpf, x86: allow function arguments up to 12 for TRACING") (in v6.6) the x86
         // trampoline passes arguments on the stack too. The commit brought the function that is looked for here.

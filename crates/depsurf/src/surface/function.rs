@@ -484,30 +484,14 @@ impl<'a> Instance<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::surface::build::Parts;
-    use crate::surface::meta::Meta;
+    use crate::surface::fixture;
 
     /// Few look-ups search, many go by blocks: both find the same.
     #[test]
     fn every_instance_knows_its_function() {
-        let mut parts = Parts::new(Meta {
-            kernel: "6.1.0-1-test-amd64".parse().unwrap(),
-            uname: None,
-            banner: None,
-            build_id: None,
-            compiler: None,
-            distribution: None,
-            package: None,
-            big_endian: false,
-            address_size: 8,
-            base_address: 0,
-            btf_types: 1,
-            imported: None,
-            evidence: BTreeMap::new(),
-        });
+        let mut parts = Parts::new(fixture::meta("6.1.0-1-test-amd64"));
         // None, one and several instances, as damaged, usual and static functions have them.
         let counts: Vec<u32> = (0..400).map(|index: u32| [1, 1, 0, 40, 1, 2][index as usize % 6]).collect();
         for (index, count) in counts.iter().enumerate() {

@@ -11,6 +11,8 @@ pub mod c;
 pub mod config;
 pub mod field;
 pub(crate) mod file;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod function;
 pub(crate) mod index;
 pub mod kfunc;

@@ -316,7 +316,8 @@ records! {
         btf_trace: U32,
         /// `TRACEPOINT_*` bits.
         flags: U32,
-        /// Bytes of the first argument a raw tracepoint may write (`raw_tp.w`); 0 for none.
+        /// Bytes of the first argument a raw tracepoint may write (`raw_tp.w`); 0 for none, `NONE` where
+        /// unknown.
         writable_size: U32,
         /// Number of arguments of the raw tracepoint, from `bpf_raw_event_map`; `NONE` where unknown.
         raw_args: U32,

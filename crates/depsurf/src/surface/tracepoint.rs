@@ -100,10 +100,16 @@ impl<'a> Tracepoint<'a> {
         self.record.flags.get() & record::TRACEPOINT_RAW != 0
     }
 
-    /// Bytes of the first argument a `raw_tp.w` program may write; `None` for none.
+    /// Bytes of the first argument a `raw_tp.w` program may write; `None` for none, and where that is unknown.
     #[must_use]
     pub fn writable_size(self) -> Option<u32> {
-        Some(self.record.writable_size.get()).filter(|size| *size != 0)
+        Some(self.record.writable_size.get()).filter(|size| *size != 0 && *size != NONE)
+    }
+
+    /// Whether it is known what a `raw_tp.w` program may write.
+    #[must_use]
+    pub fn knows_writable(self) -> bool {
+        self.record.writable_size.get() != NONE
     }
 
     /// Number of arguments of the raw tracepoint; `None` where unknown.

@@ -42,11 +42,25 @@ pub struct Run {
 const SAMPLE: Duration = Duration::from_millis(10);
 
 /// Runs a command once to warm up, then `runs` times. `prepare` comes before each, and is not measured.
-pub fn measure(runs: usize, command: &Command, mut prepare: impl FnMut() -> Result<()>) -> Result<Measure> {
+pub fn measure(runs: usize, command: &Command, prepare: impl FnMut() -> Result<()>) -> Result<Measure> {
+    repeat(runs, command, &[], prepare)
+}
+
+/// The same of a command whose exit status 1 says that it found something.
+pub fn measure_judging(runs: usize, command: &Command) -> Result<Measure> {
+    repeat(runs, command, &["--judging"], || Ok(()))
+}
+
+fn repeat(
+    runs: usize,
+    command: &Command,
+    options: &[&str],
+    mut prepare: impl FnMut() -> Result<()>,
+) -> Result<Measure> {
     let mut done = Vec::with_capacity(runs);
     for number in 0..=runs {
         prepare()?;
-        let run = once(command)?;
+        let run = once(command, options)?;
         if number > 0 {
             done.push(run);
         }
@@ -64,10 +78,10 @@ pub fn measure(runs: usize, command: &Command, mut prepare: impl FnMut() -> Resu
 }
 
 /// Runs a command once, through [`weigh`] in a process of its own.
-pub fn once(command: &Command) -> Result<Run> {
+pub fn once(command: &Command, options: &[&str]) -> Result<Run> {
     let program = command.get_program();
     let mut helper = Command::new(std::env::current_exe().context("cannot find the program of xtask")?);
-    helper.arg("weigh").arg("--").arg(program).args(command.get_args());
+    helper.arg("weigh").args(options).arg("--").arg(program).args(command.get_args());
     let output = helper.output().context("cannot run xtask")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -83,11 +97,11 @@ pub fn once(command: &Command) -> Result<Run> {
 }
 
 /// Runs a command without output, and prints the microseconds it took on the clock and on processors, and the
-/// bytes of its peak: of the resident set, and of its anonymous part.
+/// bytes of its peak: of the resident set, and of its anonymous part. One that is `judging` may end with status 1.
 ///
 /// The peak of a child begins with that of the process that starts it, even across `execve` (`setmax_mm_hiwater_rss`
 /// in the kernel's `fs/exec.c`). So the one that starts it has to be small, which this is and the benchmark is not.
-pub fn weigh(command: &[OsString]) -> Result<()> {
+pub fn weigh(command: &[OsString], judging: bool) -> Result<()> {
     let (program, args) = command.split_first().context("no command")?;
     let start = Instant::now();
     let child = Command::new(program)
@@ -107,7 +121,7 @@ pub fn weigh(command: &[OsString]) -> Result<()> {
         (waited, time, sampler.join().unwrap_or(0))
     });
     let (status, usage) = waited.context("cannot wait")?;
-    ensure!(status.success(), "{status}");
+    ensure!(status.success() || judging && status.code() == Some(1), "{status}");
     let micros = |value: libc::timeval| value.tv_sec * 1_000_000 + value.tv_usec;
     // `ru_maxrss` is in kilobytes (getrusage(2)).
     let cpu = micros(usage.ru_utime) + micros(usage.ru_stime);

@@ -7,6 +7,7 @@ mod changes;
 mod import;
 mod measure;
 mod pages;
+mod programs;
 pub mod report;
 
 use std::fs;
@@ -15,10 +16,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use depsurf::image::Image;
 use depsurf::source::Bytes;
-use depsurf::store::{SURFACE_EXTENSION, pack};
+use depsurf::store::{Dataset, SURFACE_EXTENSION, pack};
 use depsurf::surface::Surface;
 
 use self::measure::{Measure, measure};
@@ -37,9 +38,19 @@ pub struct Args {
     /// Only the kernel that the budgets are about
     #[arg(long)]
     pub quick: bool,
+    /// Only this part, printed
+    #[arg(long, value_enum)]
+    pub only: Option<Part>,
     /// Print only, and leave `docs/bench.md` as it is
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A part that can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// `check` and `deps` of eBPF programs
+    Programs,
 }
 
 /// Threads that are compared.
@@ -82,6 +93,10 @@ struct Budgets {
 pub fn run(args: &Args) -> Result<()> {
     cargo::run(&["build", "--release", "--package", "depsurf-cli"])?;
     let scratch = crate::target().join("bench");
+    // What an interrupted run left would be taken for measured.
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch).with_context(|| format!("cannot empty `{}`", scratch.display()))?;
+    }
     fs::create_dir_all(&scratch).with_context(|| format!("cannot create `{}`", scratch.display()))?;
     let bench = Bench { depsurf: crate::target().join("release/depsurf"), scratch, runs: args.runs };
 
@@ -100,6 +115,11 @@ pub fn run(args: &Args) -> Result<()> {
     let oracle = oracle.context("the kernel of the budgets is among the subjects")?;
 
     let mut budgets = Budgets { table: Table::new("### Budgets", &["work", "budget", "measured", "met"]) };
+    if args.only == Some(Part::Programs) {
+        let table = bench.programs(&subjects, &mut budgets)?;
+        println!("{}\n\n{}\n{}", machine(args.runs)?, budgets.table.markdown(), table.markdown());
+        return fs::remove_dir_all(&bench.scratch).context("cannot remove the scratch directory");
+    }
     let tables = [
         bench.images(&subjects, oracle, &mut budgets)?,
         bench.packages(&subjects, oracle, &mut budgets)?,
@@ -109,6 +129,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench.imports(&mut budgets)?,
         bench.site(&bench.scratch.join("pages"), &mut budgets)?,
         bench.searches(&mut budgets)?,
+        bench.programs(&subjects, &mut budgets)?,
         bench.opening(&subjects, &mut budgets)?,
         bench.small()?,
     ];
@@ -127,7 +148,10 @@ fn append(section: &str) -> Result<()> {
     let path = crate::root().join("docs/bench.md");
     let old = fs::read_to_string(&path).unwrap_or_else(|_| {
         "# Measurements\n\nAppended by `cargo xtask bench`, the newest last. Times are medians of whole processes, on the wall clock,\n\
-         with files in the page cache. Peak is the largest resident set, in which the pages of a mapped vmlinux count.\n"
+         with files in the page cache. Peak is the largest resident set, in which the pages of a mapped vmlinux count.\n\
+         The file of 100 MB in which objects are looked for stands for a large program of Go with embedded objects: it is the program\n\
+         `depsurf` itself, over and over, with objects of libbpf-tools at even distances between. Kernels beyond the downloaded ones are\n\
+         the same images under other names.\n"
             .into()
     });
     fs::write(&path, format!("{}\n\n{section}", old.trim_end()))
@@ -329,7 +353,6 @@ impl Bench {
     fn pages(&self, subjects: &[Subject], budgets: &mut Budgets) -> Result<Table> {
         let mut table = Table::new("### A page", &["page", "kernels", "table", "md", "json", "peak MB"]);
         let dataset = self.scratch.join("pages");
-        let mut kernels = 0;
         let names = [
             ("function", "vfs_read"),
             ("function", "kfree"),
@@ -338,12 +361,7 @@ impl Bench {
         ];
         for wanted in PAGE_KERNELS {
             eprintln!("pages over {wanted} kernels");
-            while kernels < wanted {
-                // The same images again under other names: no two files are one in the page cache.
-                let name = format!("6.{kernels}.0-1-cloud-amd64");
-                self.extract(&dataset, &subjects[kernels % subjects.len()].vmlinux, Some(&name))?;
-                kernels += 1;
-            }
+            self.grow(&dataset, subjects, wanted)?;
             for (kind, name) in names {
                 let mut peak = 0;
                 let mut times = Vec::new();
@@ -424,6 +442,17 @@ impl Bench {
             mega(peak),
         ]);
         Ok(table)
+    }
+
+    /// Adds kernels to a dataset until it has so many: the same images again under other names, so that no two files are
+    /// one in the page cache.
+    fn grow(&self, dataset: &Path, subjects: &[Subject], wanted: usize) -> Result<()> {
+        let have = if dataset.exists() { Dataset::open(dataset)?.list()?.entries.len() } else { 0 };
+        for number in have..wanted {
+            let name = format!("6.{number}.0-1-cloud-amd64");
+            self.extract(dataset, &subjects[number % subjects.len()].vmlinux, Some(&name))?;
+        }
+        Ok(())
     }
 
     /// Adds a kernel, not measured.

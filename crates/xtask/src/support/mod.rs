@@ -155,7 +155,7 @@ fn read(image: &Released, place: &Path, again: bool) -> Result<()> {
         peak: 0,
         error: None,
     };
-    match bench::once(&command()) {
+    match bench::once(&command(), &[]) {
         Ok(run) => {
             row.time = run.time.as_millis() as u64;
             row.cpu = run.cpu.as_millis() as u64;

@@ -8,7 +8,7 @@
 mod compare;
 mod cpio;
 mod machine;
-mod objects;
+pub mod objects;
 mod outcome;
 mod report;
 mod sample;

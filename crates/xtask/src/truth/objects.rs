@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use depsurf::bpf::{self, Object};
@@ -24,28 +24,40 @@ pub struct Carried {
 
 /// The objects for an architecture, by name, each once.
 pub fn carried(arch: &'static str, directory: &Path) -> Result<Vec<Carried>> {
-    let line = Line { arch, ..ORACLE };
-    let package = packages::package(&line, PACKAGE.0, PACKAGE.1)?;
     let root = directory.join(format!("tools-{arch}"));
-    machine::unpack(&package, &root)?;
+    let found = objects_of(&tools(arch, &root)?)?;
+    ensure!(!found.is_empty(), "no program of `{}` carries an eBPF object", PACKAGE.0);
+    Ok(found)
+}
+
+/// The programs of the package for an architecture, which is unpacked into `root`.
+pub fn tools(arch: &'static str, root: &Path) -> Result<Vec<PathBuf>> {
+    let line = Line { arch, ..ORACLE };
+    machine::unpack(&packages::package(&line, PACKAGE.0, PACKAGE.1)?, root)?;
     let mut found = Vec::new();
-    let mut seen = HashSet::new();
     for place in ["usr/sbin", "usr/bin"] {
         let Ok(entries) = fs::read_dir(root.join(place)) else { continue };
         let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         paths.sort();
-        for path in paths {
-            let bytes = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            let tool = path.file_name().unwrap_or_default().to_string_lossy();
-            for (number, range) in (1..).zip(bpf::scan(&bytes)) {
-                let object = bytes[range].to_vec();
-                if seen.insert(object.clone()) {
-                    found.push(Carried { name: format!("{tool}#{number}"), bytes: object });
-                }
+        found.extend(paths);
+    }
+    Ok(found)
+}
+
+/// The objects in programs, each once.
+pub fn objects_of(programs: &[PathBuf]) -> Result<Vec<Carried>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    for path in programs {
+        let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let tool = path.file_name().unwrap_or_default().to_string_lossy();
+        for (number, range) in (1..).zip(bpf::scan(&bytes)) {
+            let object = bytes[range].to_vec();
+            if seen.insert(object.clone()) {
+                found.push(Carried { name: format!("{tool}#{number}"), bytes: object });
             }
         }
     }
-    ensure!(!found.is_empty(), "no program of `{}` carries an eBPF object", package.display());
     Ok(found)
 }
 

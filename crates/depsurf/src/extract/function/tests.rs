@@ -14,25 +14,15 @@ use crate::surface::build::Parts;
 use crate::surface::c::prototype;
 use crate::surface::function::Instance;
 use crate::surface::types::TypeTable;
-use crate::surface::{Evidence, Fact, Meta, Surface};
+use crate::surface::{Evidence, Fact, Meta, Surface, fixture};
 
 const A: u64 = 0xffff_ffff_8100_0000;
 
 fn meta() -> Meta {
     Meta {
-        kernel: "6.1.0-50-test-amd64".parse().unwrap(),
-        uname: None,
-        banner: None,
-        build_id: None,
-        compiler: None,
-        distribution: None,
-        package: None,
-        big_endian: false,
-        address_size: 8,
         base_address: A,
-        btf_types: 1,
-        imported: None,
         evidence: BTreeMap::from([(Fact::Functions, Evidence::known(".debug_info"))]),
+        ..fixture::meta("6.1.0-50-test-amd64")
     }
 }
 

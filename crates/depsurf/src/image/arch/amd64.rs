@@ -51,5 +51,6 @@ pub(super) static MACHINE: Machine = Machine {
     libbpf_word: "x64",
     open_syscall_prefix: Some("__x64_"),
     argument_registers: &["di", "si", "dx", "cx", "r8", "r9"],
+    return_register: "ax",
     register_mark: ("pt_regs", "r15"),
 };

@@ -37,5 +37,6 @@ pub(super) static MACHINE: Machine = Machine {
     argument_registers: &[
         "regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]",
     ],
+    return_register: "regs[0]",
     register_mark: ("user_pt_regs", "pstate"),
 };

@@ -41,5 +41,6 @@ pub(super) static MACHINE: Machine = Machine {
     libbpf_word: "arm",
     open_syscall_prefix: None,
     argument_registers: &["uregs[0]", "uregs[1]", "uregs[2]", "uregs[3]"],
+    return_register: "uregs[0]",
     register_mark: ("pt_regs", "uregs"),
 };

@@ -26,5 +26,6 @@ pub(super) static MACHINE: Machine = Machine {
     libbpf_word: "ia32",
     open_syscall_prefix: Some("__ia32_"),
     argument_registers: &["ax", "dx", "cx"],
+    return_register: "ax",
     register_mark: ("pt_regs", "orig_ax"),
 };

@@ -28,5 +28,6 @@ pub(super) static MACHINE: Machine = Machine {
     argument_registers: &[
         "regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]",
     ],
+    return_register: "regs[4]",
     register_mark: ("pt_regs", "csr_era"),
 };

@@ -49,6 +49,8 @@ pub struct Machine {
     pub open_syscall_prefix: Option<&'static str>,
     /// The registers that hold the first arguments of a function, by their names in `struct pt_regs`, in order.
     pub argument_registers: &'static [&'static str],
+    /// The register that holds what a function returns.
+    pub return_register: &'static str,
     /// A struct and a member of it that only this architecture has, among the registers. Of amd64 and i386, and only of these, the
     /// first in the table is it.
     pub register_mark: (&'static str, &'static str),
@@ -99,6 +101,13 @@ pub fn of(arch: Arch) -> &'static Machine {
 /// All architectures, in the order of their names.
 pub fn all() -> impl Iterator<Item = &'static Machine> {
     MACHINES.into_iter()
+}
+
+/// Bytes of a pointer of an architecture, and whether it is big-endian.
+#[must_use]
+pub fn shape(arch: Arch) -> (u8, bool) {
+    let machine = of(arch);
+    (machine.address_size, machine.big_endian)
 }
 
 /// The architecture of an ELF header.

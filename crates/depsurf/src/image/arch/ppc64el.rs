@@ -35,5 +35,6 @@ pub(super) static MACHINE: Machine = Machine {
     libbpf_word: "powerpc",
     open_syscall_prefix: Some("sys_"),
     argument_registers: &["gpr[3]", "gpr[4]", "gpr[5]", "gpr[6]", "gpr[7]", "gpr[8]", "gpr[9]", "gpr[10]"],
+    return_register: "gpr[3]",
     register_mark: ("pt_regs", "orig_gpr3"),
 };

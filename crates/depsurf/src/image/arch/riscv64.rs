@@ -35,5 +35,6 @@ pub(super) static MACHINE: Machine = Machine {
     libbpf_word: "riscv",
     open_syscall_prefix: Some("__riscv_"),
     argument_registers: &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
+    return_register: "a0",
     register_mark: ("pt_regs", "badaddr"),
 };

@@ -35,5 +35,6 @@ pub(super) static MACHINE: Machine = Machine {
     libbpf_word: "s390x",
     open_syscall_prefix: Some("__s390x_"),
     argument_registers: &["gprs[2]", "gprs[3]", "gprs[4]", "gprs[5]", "gprs[6]"],
+    return_register: "gprs[2]",
     register_mark: ("pt_regs", "orig_gpr2"),
 };

@@ -18,7 +18,7 @@ use crate::surface::build::Parts;
 use crate::surface::field::fields;
 use crate::surface::meta::Evidence;
 use crate::surface::types::{Child, TypeKind};
-use crate::surface::{Meta, record};
+use crate::surface::{Meta, fixture, record};
 
 /// The ready-made kernel, extracted.
 fn sample() -> Surface {
@@ -34,21 +34,7 @@ fn parts(known: &[Fact]) -> Parts {
         true => (fact, Evidence::known("the test")),
         false => (fact, Evidence::unknown("the test has none")),
     });
-    Parts::new(Meta {
-        kernel: "5.4.0-26-generic-amd64".parse().unwrap(),
-        uname: None,
-        banner: None,
-        build_id: None,
-        compiler: None,
-        distribution: None,
-        package: None,
-        big_endian: false,
-        address_size: 8,
-        base_address: 0,
-        btf_types: 1,
-        imported: None,
-        evidence: evidence.collect(),
-    })
+    Parts::new(Meta { evidence: evidence.collect(), ..fixture::meta("5.4.0-26-generic-amd64") })
 }
 
 fn write(table: Table, surface: &Surface) -> Vec<u8> {

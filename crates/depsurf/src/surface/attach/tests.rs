@@ -10,7 +10,7 @@ use crate::note::Notes;
 use crate::surface::build::Parts;
 use crate::surface::function::Inline;
 use crate::surface::record::{ATTACH_FTRACE, NONE};
-use crate::surface::{Evidence, Meta};
+use crate::surface::{Evidence, Meta, fixture};
 
 /// A function of the kernel: name, source file, `DW_AT_inline`, names of functions that it is inlined into.
 type Described<'d> = (&'d str, &'d str, Inline, &'d [&'d str]);
@@ -20,6 +20,8 @@ pub(crate) struct Image {
     pub(crate) parts: Parts,
     functions: Vec<Described<'static>>,
     symbols: Vec<(&'static str, u32)>,
+    /// The section that all of them are in.
+    section: &'static str,
 }
 
 impl Image {
@@ -34,19 +36,8 @@ impl Image {
             Fact::BtfIds,
         ];
         let meta = Meta {
-            kernel: "6.12.107-deb13-cloud-amd64".parse().expect("a kernel name"),
-            uname: None,
-            banner: None,
-            build_id: None,
-            compiler: None,
-            distribution: None,
-            package: None,
-            big_endian: false,
-            address_size: 8,
-            base_address: 0,
-            btf_types: 1,
-            imported: None,
             evidence: known.into_iter().map(|fact| (fact, Evidence::known("the test"))).collect(),
+            ..fixture::meta("6.12.107-deb13-cloud-amd64")
         };
         let mut image = Self {
             parts: Parts::new(meta),
@@ -55,6 +46,7 @@ impl Image {
                 ("f", "fs/f.c", Inline::SeenUnknown, &[]),
             ],
             symbols: vec![("f", ATTACH_FTRACE), ("register_ftrace_direct", ATTACH_FTRACE)],
+            section: ".text",
         };
         image.types(|types| {
             types.function("f", "int", &[("a", "int")]);
@@ -99,7 +91,7 @@ impl Image {
 
     pub(crate) fn surface(mut self) -> Surface {
         let parts = &mut self.parts;
-        let section = parts.strings.intern(b".text").0.into();
+        let section = parts.strings.intern(self.section.as_bytes()).0.into();
         parts.sections.push(record::ElfSection { name: section, module: 0.into() });
         for (place, (name, attach)) in self.symbols.iter().enumerate() {
             parts.symbols.push(record::Symbol {
@@ -262,6 +254,48 @@ fn what_is_refused_on_loading_comes_before_what_is_refused_on_attaching() {
     });
     let limit = Signature::Registers { count: 7, limit: 6 };
     assert_eq!(many.surface().attach("f").fentry, Answer::no(Obstacle::Signature { what: limit }));
+}
+
+/// Six registers of x86 have their own test.
+#[test]
+fn registers_of_other_architectures_are_counted() {
+    let many = |count: usize, arch: &str| {
+        let mut image = Image::new();
+        image.types(|types| {
+            types.function("f", "int", &[("a", "int"); 13][..count]);
+        });
+        image.parts.meta.kernel = format!("6.12.107-deb13-cloud-{arch}").parse().unwrap();
+        match image.surface().attach("f").fentry {
+            Answer::Yes => "yes",
+            Answer::No { .. } => "no",
+            Answer::Unknown { .. } => "unknown",
+        }
+    };
+    for (arch, passed) in [("arm64", 8), ("s390x", 5), ("riscv64", 8)] {
+        assert_eq!(many(passed, arch), "yes", "{arch}");
+        // Newer kernels pass more, and nothing tells which do.
+        assert_eq!(many(passed + 1, arch), "unknown", "{arch}");
+        assert_eq!(many(13, arch), "no", "{arch}");
+    }
+}
+
+#[test]
+fn exit_text_is_in_kallsyms_only_with_all() {
+    let image = |all: Option<&str>| {
+        let mut image = Image::new().symbols(&[("f", ATTACH_FTRACE | record::ATTACH_INIT)]);
+        image.section = ".exit.text";
+        if let Some(value) = all {
+            let mut string = |text: &str| image.parts.strings.intern(text.as_bytes()).0.into();
+            let (name, value) = (string("CONFIG_KALLSYMS_ALL"), string(value));
+            image.parts.configs.push(record::Config { name, value });
+            image.parts.meta.evidence.insert(Fact::Config, Evidence::known("the test"));
+        }
+        image
+    };
+    check(image(Some("n")), "f", kprobe, "no-symbol");
+    check(image(Some("y")), "f", kprobe, "init-text");
+    // Without a configuration it is there, and gone all the same.
+    check(image(None), "f", kprobe, "init-text");
 }
 
 #[test]

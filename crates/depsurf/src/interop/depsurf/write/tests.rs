@@ -8,23 +8,15 @@ use crate::surface::function::Inline;
 use crate::surface::record::{self, NONE};
 use crate::surface::strings::StrId;
 use crate::surface::types::{Child, TypeTable};
-use crate::surface::{Evidence, Fact, Meta, meta};
+use crate::surface::{Evidence, Fact, Meta, fixture, meta};
 
 fn meta(known: &[Fact]) -> Meta {
     Meta {
-        kernel: "6.1.176-50-cloud-amd64".parse().unwrap(),
-        uname: None,
-        banner: None,
-        build_id: None,
         compiler: Some("GCC: (Debian 12.2.0-14+deb12u1) 12.2.0".into()),
-        distribution: None,
         package: Some(meta::Package { name: "p".into(), version: "1".into() }),
-        big_endian: false,
-        address_size: 8,
         base_address: 0x1000,
-        btf_types: 1,
-        imported: None,
         evidence: known.iter().map(|fact| (*fact, Evidence::known("test"))).collect::<BTreeMap<_, _>>(),
+        ..fixture::meta("6.1.176-50-cloud-amd64")
     }
 }
 

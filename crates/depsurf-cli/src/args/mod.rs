@@ -1,21 +1,25 @@
 //! The command line.
 
+mod exchange;
+mod programs;
+
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
-use depsurf::check::Consequence;
 use depsurf::group::Title;
-use depsurf::kernel::KernelId;
 use depsurf_render::Kind;
 
+pub use self::exchange::{Add, Export, ExportBtf, ExportFormat, ExportTree, Import, ImportFormat};
+pub use self::programs::{Check, CheckFormat, Deps, DepsFormat, Doctor, DoctorFormat, Explain};
 use crate::schema;
-use crate::side::Decided;
 
 const EXAMPLES: &str = "\
 Examples:
+  depsurf check /usr/sbin/biosnoop              where a program works, and why not elsewhere
+  depsurf doctor /usr/sbin/biosnoop             what of it is there on the running kernel
   depsurf show function vfs_read                a function on every kernel of the dataset
   depsurf show field task_struct::pids          where a field is, and of which type
   depsurf show lsm file_open --kernel 6.1..7.2  only on some kernels
@@ -101,6 +105,7 @@ pub enum Verb {
     Check(Check),
     Deps(Deps),
     Explain(Explain),
+    Doctor(Doctor),
     Diff(Diff),
     Log(Log),
     Search(Search),
@@ -110,156 +115,6 @@ pub enum Verb {
     Schema(Schema),
     Completions(Completions),
     Man(Man),
-}
-
-/// Tell whether eBPF programs load, attach and read the right bytes on each kernel, and why not.
-#[derive(Debug, Args)]
-#[command(
-    before_help = "\
-Examples:
-  depsurf check /usr/sbin/biosnoop               a program as it is shipped: the objects in it are found
-  depsurf check build/*.bpf.o --kernel 'debian'  objects, on some kernels
-  depsurf check x.bpf.o --fail-on load-fails     exit status 1 only where something does not load
-  depsurf check x.bpf.o --format json > known.json
-  depsurf check x.bpf.o --baseline known.json    only what is new or worse since then
-  depsurf check x.bpf.o --matrix                 the fewest kernels to test on",
-    after_help = "\
-Exit status:
-  0  nothing as bad as --fail-on that counts
-  1  something is
-  2  could not do it, or not all of it
-
-Findings do not count that a baseline or a lock file knows, or that are allowed. Where a file `depsurf.toml` is in
-the current directory, it is read as with --allow:
-  [[allow]]
-  rule = \"no-symbol\"
-  subject = \"blk_account_io_start\"
-  kernel = \"6.1*\"              # a pattern, as are program and object; all three may be left out
-  reason = \"the tracepoint is used there\"
-  until = \"2027-01-31\"         # the last day; may be left out"
-)]
-pub struct Check {
-    /// eBPF objects, or files that have some inside: programs, libraries, archives.
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub decided: Decided,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
-    #[arg(long, alias = "kernels", value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-    /// What counts as found: this consequence or a worse one
-    #[arg(long, value_name = "LEVEL", default_value = "reads-wrong",
-          value_parser = PossibleValuesParser::new(Consequence::ALL.map(Consequence::name))
-              .map(|text| text.parse::<Consequence>().expect("a possible value")))]
-    pub fail_on: Consequence,
-    /// Only what is new or worse than in this earlier report, made with --format json.
-    #[arg(long, value_name = "FILE")]
-    pub baseline: Option<PathBuf>,
-    /// Findings that may stay, with reasons [default: depsurf.toml in the current directory, if it is there].
-    #[arg(long, value_name = "FILE")]
-    pub allow: Option<PathBuf>,
-    /// Only programs and kernels with other facts than in this file; written where it does not exist.
-    #[arg(long, value_name = "FILE")]
-    pub lock: Option<PathBuf>,
-    /// Write the lock file again, after comparing with it.
-    #[arg(long, requires = "lock")]
-    pub update_lock: bool,
-    /// Print the fewest kernels on which everything happens that happens on any: those to test on.
-    #[arg(long, conflicts_with_all = ["baseline", "allow", "lock"])]
-    pub matrix: bool,
-    /// How to write the result
-    #[arg(long, value_enum, default_value = "table")]
-    pub format: CheckFormat,
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    /// For reading in a terminal
-    Table,
-    /// Everything that is known
-    Json,
-    /// Markdown
-    Md,
-    /// SARIF 2.1.0, for services that show results beside the source
-    Sarif,
-    /// JUnit XML: a suite per kernel, a case per program
-    Junit,
-    /// Annotations of GitHub's workflows
-    Github,
-}
-
-/// List what eBPF objects depend on: hooks, fields, types, helpers, maps, and what they take by name.
-#[derive(Debug, Args)]
-#[command(before_help = "\
-Examples:
-  depsurf deps /usr/sbin/biosnoop      the objects in a program as it is shipped
-  depsurf deps -v x.bpf.o              with the lines of source that use a field")]
-pub struct Deps {
-    /// eBPF objects, or files that have some inside: programs, libraries, archives.
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub decided: Decided,
-    /// How to write the result.
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: DepsFormat,
-}
-
-/// How dependencies are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DepsFormat {
-    Table,
-    Json,
-}
-
-/// Tell what a rule of `check` means, or what a loader's message does; without one, list all rules.
-#[derive(Debug, Args)]
-#[command(before_help = "\
-Examples:
-  depsurf explain no-ftrace-site
-  depsurf explain \"failed to find kernel BTF type ID of 'vfs_x': -3\"
-  dmesg | depsurf explain -                             every line that says why something failed
-  depsurf explain - --object x.bpf.o --kernel 6.1 < log and which of its causes the object has there")]
-pub struct Explain {
-    /// Id of a rule, or what a loader said; `-` reads it from standard input.
-    #[arg(value_name = "RULE|MESSAGE")]
-    pub text: Vec<String>,
-    /// The object that was loaded, or a file that has it inside; may be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub object: Vec<PathBuf>,
-    /// The kernel that it was loaded on, as in `6.1`; may be given several times.
-    #[arg(long, alias = "kernels", value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-}
-
-/// Read kernels and keep their surfaces; prints their names.
-///
-/// A kernel that is in the dataset already is replaced.
-#[derive(Debug, Args)]
-#[command(before_help = "\
-Examples:
-  depsurf add vmlinux --config .config
-  depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
-  depsurf add *.deb                      debug packages, and the image packages with their configs")]
-pub struct Add {
-    /// A vmlinux with debug information, or a Debian or Ubuntu package that holds one; image packages and
-    /// config files among them give the configuration of the kernel they belong to.
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// Where the kernel's configuration is: a file like /boot/config-*, or the image package.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Keep the kernel under this name instead of its own: VERSION-RELEASE-FLAVOUR-ARCH, or what a distribution
-    /// calls it where that tells the architecture.
-    #[arg(long, value_name = "NAME", value_parser = KernelId::of_any_name)]
-    pub name: Option<KernelId>,
-    /// Refuse a kernel of which something cannot be read.
-    #[arg(long)]
-    pub strict: bool,
-    /// How many threads to use [default: as many as there are processors].
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
 }
 
 /// Show which kernels the dataset has, by group.
@@ -440,84 +295,6 @@ pub struct Search {
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
-}
-
-/// Write the dataset in the format of another program.
-#[derive(Debug, Args)]
-#[command(before_help = "\
-Examples:
-  depsurf export depsurf data            in the format of the original DepSurf dataset
-  depsurf export parquet tables          as tables for DuckDB, Spark, Polars ... (docs/parquet.md)
-  depsurf export depsurf data --kernel 6.1
-  depsurf export btf 6.1:armhf -o armhf.btf   the types of a kernel for libbpf")]
-pub struct Export {
-    #[command(subcommand)]
-    pub format: ExportFormat,
-}
-
-/// Formats to export to.
-#[derive(Debug, Subcommand)]
-pub enum ExportFormat {
-    /// The layout of the original DepSurf dataset; prints the kernels' names
-    Depsurf(ExportTree),
-    /// Tables for data engines, one partition for each kernel; prints the kernels' names
-    Parquet(ExportTree),
-    /// The types of one kernel as BTF, as libbpf takes them from a file
-    Btf(ExportBtf),
-}
-
-/// Where a format with files for every kernel is written to.
-#[derive(Debug, Args)]
-#[command(after_help = CHOICE)]
-pub struct ExportTree {
-    /// Where to; made when it does not exist.
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
-    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
-    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-}
-
-/// The kernel that is written as BTF, and where to.
-///
-/// A kernel with BTF of its own gets just that. For one without, the types of its debug information are written: libbpf takes the file
-/// with `btf_custom_path` for CO-RE relocations; tracing programs and kfuncs need BTF in the kernel itself.
-#[derive(Debug, Args)]
-#[command(after_help = CHOICE)]
-pub struct ExportBtf {
-    /// The kernel.
-    #[arg(value_name = "KERNEL")]
-    pub kernel: String,
-    /// Where to; standard output, when that is no terminal.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// Read the dataset of another program and keep its kernels; prints their names.
-///
-/// What the format does not tell is unknown afterwards. A kernel that is in the dataset already is replaced.
-#[derive(Debug, Args)]
-#[command(before_help = "\
-Examples:
-  depsurf import depsurf DepSurf-dataset                 every kernel of the original DepSurf dataset
-  depsurf import depsurf data --kernel '5.4.*'           only some kernels
-  depsurf import depsurf data --dataset ubuntu           into a dataset of its own")]
-pub struct Import {
-    /// Which format.
-    pub format: ImportFormat,
-    /// The directory with func_groups, types_struct and so on, or some of them; files may be compressed with
-    /// gzip or zstd.
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
-    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-}
-
-/// Formats to import from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ImportFormat {
-    Depsurf,
 }
 
 /// Write the page of every name as Markdown, and indexes; prints the path of the page that leads to all others.
