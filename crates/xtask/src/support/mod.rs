@@ -78,7 +78,10 @@ pub fn run(args: &Args) -> Result<()> {
     if !args.report {
         cargo::run(&["build", "--release", "--package", "depsurf-cli"])?;
         for image in wanted.iter().filter(|image| args.wants(image)) {
-            read(image, &place, args.again)?;
+            // A mirror may be between two states; the image is told as not read, and the next run takes it up.
+            if let Err(error) = read(image, &place, args.again) {
+                eprintln!("{} {}: {error:#}", image.suite, image.release);
+            }
         }
     }
     let (mut done, mut missing) = (Vec::new(), Vec::new());
