@@ -47,16 +47,32 @@ pub static REASONS: &[Reason] = &[
     },
     Reason {
         id: "no-btf",
-        text: "The kernel was built without BTF (CONFIG_DEBUG_INFO_BTF), so that no kfunc can be called.",
+        text: "A kernel that was built without BTF (CONFIG_DEBUG_INFO_BTF) has no kfunc that can be called; of 6.1 that is so for most architectures.",
         columns: &["kfunc"],
-        applies: |_, surface| surface.meta().has_btf() == Some(false),
+        applies: |_, surface| surface.meta().has_btf().is_some(),
     },
     Reason {
         id: "small-configuration",
-        text: "Kernels for clouds and mainframes leave out most drivers, and what is left is more often built in: fewer options, functions and \
-               init functions, more trace events of file systems.",
+        text: "Kernels for clouds, mainframes and machines with few drivers leave out most of these, and clouds build in what is left: fewer options, \
+               functions and init functions, more trace events of file systems.",
         columns: &["func", "symbol", "ftrace", "init", "export", "struct", "event", "raw tp", "config"],
-        applies: |row, _| row.release.contains("cloud") || is_one_of(row, &["s390x"]),
+        applies: |row, _| {
+            row.release.contains("cloud") || is_one_of(row, &["s390x", "mips64el", "ppc64el", "riscv64"])
+        },
+    },
+    Reason {
+        id: "prefix-symbols",
+        text: "On amd64 there is a symbol `__pfx_NAME` on the padding before each function since 6.4, which is a function symbol, too.",
+        columns: &["symbol", "init"],
+        applies: |row, surface| {
+            is_one_of(row, &["amd64"]) && surface.symbols_named("__pfx_vfs_read").next().is_some()
+        },
+    },
+    Reason {
+        id: "entry-code",
+        text: "How much code is entry code, and whether it is written in C (`noinstr`), in assembly or generated, is a matter of the architecture.",
+        columns: &["forbidden"],
+        applies: |row, _| !is_one_of(row, &["arm64"]),
     },
     Reason {
         id: "hypervisor-code",
