@@ -1,5 +1,7 @@
-//! `depsurf export FORMAT DIR`.
+//! `depsurf export FORMAT`.
 
+#[path = "export/btf.rs"]
+mod btf;
 #[cfg(feature = "parquet")]
 #[path = "export/parquet.rs"]
 mod parquet;
@@ -13,25 +15,32 @@ use depsurf::interop;
 use depsurf::progress::Progress;
 use depsurf::surface::Surface;
 
-use crate::args::{Export, ExportFormat, Global};
+use crate::args::{Export, ExportFormat, ExportTree, Global};
 use crate::dataset::{self, Opened, Wanted};
 use crate::exit;
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::terminal::Terminal;
 
-/// Writes the chosen kernels to another program's format, and prints their names.
+/// Writes the chosen kernels to another program's format.
 pub fn run(verb: &Export, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    if verb.format == ExportFormat::Parquet {
+    let (tree, is_parquet) = match &verb.format {
+        ExportFormat::Btf(verb) => return btf::run(verb, global, terminal, output),
+        ExportFormat::Depsurf(tree) => (tree, false),
+        ExportFormat::Parquet(tree) => (tree, true),
+    };
+    if is_parquet {
         parquet::available()?;
     }
-    let wanted = Wanted::new(&verb.kernel, global)?;
+    let ExportTree { directory, kernel } = tree;
+    let wanted = Wanted::new(kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
     let Opened { surfaces, damaged, .. } = dataset::open(&dataset, &wanted, terminal)?;
     let progress = Bar::new(terminal);
-    match verb.format {
-        ExportFormat::Depsurf => depsurf(&surfaces, &verb.directory, &progress, output)?,
-        ExportFormat::Parquet => parquet::export(surfaces, &verb.directory, &progress, output)?,
+    if is_parquet {
+        parquet::export(surfaces, directory, &progress, output)?;
+    } else {
+        depsurf(&surfaces, directory, &progress, output)?;
     }
     progress.finish();
     Ok(if damaged { exit::FAILED } else { exit::FINE })

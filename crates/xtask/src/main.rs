@@ -17,6 +17,7 @@ mod packages;
 mod renames;
 mod sarif;
 mod starter;
+mod support;
 mod test;
 mod truth;
 
@@ -34,7 +35,7 @@ enum Verb {
     /// Check the format, clippy and the rules of the house
     Lint,
     /// Compare what we read from a kernel with what others read from it
-    Oracle,
+    Oracle(oracle::Args),
     /// Measure time and memory of the release program on real kernels
     Bench(bench::Args),
     /// Run a command and print its time and peak memory; what `bench` starts its commands with
@@ -60,6 +61,8 @@ enum Verb {
     Renames(renames::Args),
     /// Boot kernels and compare what attaches with what is predicted
     Truth(truth::Args),
+    /// Read every Debian kernel image of five suites and nine architectures, into docs/support.md
+    Support(support::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
     let result = match Verb::parse() {
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
-        Verb::Oracle => oracle::run(),
+        Verb::Oracle(args) => oracle::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Weigh { judging, command } => bench::weigh(&command, judging),
         Verb::Packages => packages::run(),
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Dataset(args) => dataset::run(&args),
         Verb::Renames(args) => renames::run(&args),
         Verb::Truth(args) => truth::run(&args),
+        Verb::Support(args) => support::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };

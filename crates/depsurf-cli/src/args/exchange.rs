@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use depsurf::kernel::KernelId;
 
 use super::CHOICE;
@@ -48,22 +48,55 @@ pub struct Add {
     pub jobs: Option<NonZeroUsize>,
 }
 
-/// Write the dataset in the format of another program; prints the kernels' names.
+/// Write the dataset in the format of another program.
 #[derive(Debug, Args)]
 #[command(before_help = "\
 Examples:
   depsurf export depsurf data            in the format of the original DepSurf dataset
   depsurf export parquet tables          as tables for DuckDB, Spark, Polars ... (docs/parquet.md)
-  depsurf export depsurf data --kernel 6.1", after_help = CHOICE)]
+  depsurf export depsurf data --kernel 6.1
+  depsurf export btf 6.1:armhf -o armhf.btf   the types of a kernel for libbpf")]
 pub struct Export {
-    /// Which format.
+    #[command(subcommand)]
     pub format: ExportFormat,
+}
+
+/// Formats to export to.
+#[derive(Debug, Subcommand)]
+pub enum ExportFormat {
+    /// The layout of the original DepSurf dataset; prints the kernels' names
+    Depsurf(ExportTree),
+    /// Tables for data engines, one partition for each kernel; prints the kernels' names
+    Parquet(ExportTree),
+    /// The types of one kernel as BTF, as libbpf takes them from a file
+    Btf(ExportBtf),
+}
+
+/// Where a format with files for every kernel is written to.
+#[derive(Debug, Args)]
+#[command(after_help = CHOICE)]
+pub struct ExportTree {
     /// Where to; made when it does not exist.
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
     /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
     #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
     pub kernel: Vec<String>,
+}
+
+/// The kernel that is written as BTF, and where to.
+///
+/// A kernel with BTF of its own gets just that. For one without, the types of its debug information are written: libbpf takes the file
+/// with `btf_custom_path` for CO-RE relocations; tracing programs and kfuncs need BTF in the kernel itself.
+#[derive(Debug, Args)]
+#[command(after_help = CHOICE)]
+pub struct ExportBtf {
+    /// The kernel.
+    #[arg(value_name = "KERNEL")]
+    pub kernel: String,
+    /// Where to; standard output, when that is no terminal.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Read the dataset of another program and keep its kernels; prints their names.
@@ -91,11 +124,4 @@ pub struct Import {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ImportFormat {
     Depsurf,
-}
-
-/// Formats to export to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    Depsurf,
-    Parquet,
 }

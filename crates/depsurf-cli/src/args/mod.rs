@@ -12,7 +12,7 @@ use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
 use depsurf::group::Title;
 use depsurf_render::Kind;
 
-pub use self::exchange::{Add, Export, ExportFormat, Import, ImportFormat};
+pub use self::exchange::{Add, Export, ExportBtf, ExportFormat, ExportTree, Import, ImportFormat};
 pub use self::programs::{Check, CheckFormat, Deps, DepsFormat, Doctor, DoctorFormat, Explain};
 use crate::schema;
 

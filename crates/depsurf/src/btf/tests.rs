@@ -10,6 +10,7 @@ use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::TypeTable;
 use crate::surface::{Type, TypeId, TypeKind, c};
 
+mod export;
 mod oracle;
 mod roundtrip;
 

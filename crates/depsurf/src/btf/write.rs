@@ -14,23 +14,14 @@ use crate::surface::{Type, TypeId, TypeKind, Types};
 /// A range that starts later gives split BTF, whose base is what `write(types, 1..ids.start, endian)` gives.
 /// References past the end of the range become `void`.
 ///
-/// What the model does not keep is put back as compilers write it: the index of an ARRAY is the first INT there
-/// is (`__ARRAY_SIZE_TYPE__`, where there is one), a variable in a DATASEC has the size of its type. A type that [`super::read()`]
+/// What the model does not keep is put back as compilers write it: the index of an ARRAY is `__ARRAY_SIZE_TYPE__` or
+/// `int`, else the first INT there is, a variable in a DATASEC has the size of its type. A type that [`super::read()`]
 /// could not read keeps its id as `const void`.
 #[must_use]
 pub fn write(types: Types<'_>, ids: Range<u32>, endian: Endianness) -> Vec<u8> {
     let end = ids.end.min(types.len());
     let start = ids.start.clamp(1, end.max(1));
-    let mut writer = Writer {
-        big: endian == Endianness::Big,
-        end,
-        index: index_type(types, end),
-        address_size: address_size(types),
-        offsets: HashMap::new(),
-        strings: Vec::new(),
-        strings_start: 0,
-        bytes: Vec::new(),
-    };
+    let mut writer = Writer::new(types, end, endian);
     if start > 1 {
         writer.strings.push(0);
         for ty in range(types, 1..start) {
@@ -49,6 +40,26 @@ pub fn write(types: Types<'_>, ids: Range<u32>, endian: Endianness) -> Vec<u8> {
     writer.finish()
 }
 
+/// Writes all types, and behind them a FUNC for each name and prototype.
+#[must_use]
+pub(super) fn write_with<'a>(
+    types: Types<'_>,
+    functions: impl Iterator<Item = (&'a str, TypeId)>,
+    endian: Endianness,
+) -> Vec<u8> {
+    let mut writer = Writer::new(types, types.len(), endian);
+    writer.strings.push(0);
+    for ty in range(types, 1..types.len()) {
+        writer.write(ty);
+    }
+    for (name, prototype) in functions {
+        let name = writer.new_name(name);
+        // Static, as pahole writes every function of a kernel: bit 0 of the length is the linkage.
+        writer.words([name, (TypeKind::Func as u32) << 24, prototype.0]);
+    }
+    writer.finish()
+}
+
 fn range(types: Types<'_>, ids: Range<u32>) -> impl Iterator<Item = Type<'_>> {
     ids.filter_map(move |id| types.get(TypeId(id)))
 }
@@ -56,8 +67,8 @@ fn range(types: Types<'_>, ids: Range<u32>) -> impl Iterator<Item = Type<'_>> {
 /// The INT that counts elements of arrays; 0 if there is no INT at all.
 fn index_type(types: Types<'_>, end: u32) -> u32 {
     let ints = || range(types, 1..end).filter(|ty| ty.kind() == TypeKind::Int);
-    // The name under which both clang and pahole write it.
-    let named = ints().find(|ty| ty.name() == "__ARRAY_SIZE_TYPE__");
+    // clang's name for it in objects, and what pahole takes for a kernel.
+    let named = ["__ARRAY_SIZE_TYPE__", "int"].iter().find_map(|name| ints().find(|ty| ty.name() == *name));
     named.or_else(|| ints().next()).map_or(0, |ty| ty.id().0)
 }
 
@@ -85,6 +96,19 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(types: Types<'_>, end: u32, endian: Endianness) -> Self {
+        Self {
+            big: endian == Endianness::Big,
+            end,
+            index: index_type(types, end),
+            address_size: address_size(types),
+            offsets: HashMap::new(),
+            strings: Vec::new(),
+            strings_start: 0,
+            bytes: Vec::new(),
+        }
+    }
+
     fn write(&mut self, ty: Type<'_>) {
         use TypeKind::{
             Array, Const, Datasec, DeclTag, Enum, Enum64, Float, Func, FuncProto, Fwd, Int, Ptr, Restrict,
@@ -162,12 +186,20 @@ impl Writer {
         if text.is_empty() {
             return 0;
         }
-        *self.offsets.entry(id).or_insert_with(|| {
-            let offset = self.strings_start + self.strings.len();
-            self.strings.extend_from_slice(text.as_bytes());
-            self.strings.push(0);
-            offset as u32
-        })
+        if let Some(offset) = self.offsets.get(&id) {
+            return *offset;
+        }
+        let offset = self.new_name(text);
+        self.offsets.insert(id, offset);
+        offset
+    }
+
+    /// The offset of a name that was not written before.
+    fn new_name(&mut self, text: &str) -> u32 {
+        let offset = self.strings_start + self.strings.len();
+        self.strings.extend_from_slice(text.as_bytes());
+        self.strings.push(0);
+        offset as u32
     }
 
     fn words<const N: usize>(&mut self, words: [u32; N]) {

@@ -7,42 +7,11 @@ use super::object::PreparedProgram;
 use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
 use crate::bpf::{Hook, Object, TraceAt};
+use crate::image::arch;
 use crate::kernel::Arch;
 use crate::surface::field::fields;
 use crate::surface::types::{Type, TypeKind, Types};
 use crate::surface::{Surface, c};
-
-/// The registers that hold the first arguments of a function, by their names in `struct pt_regs`, in order.
-fn argument_registers(arch: Arch) -> &'static [&'static str] {
-    match arch {
-        Arch::Amd64 => &["di", "si", "dx", "cx", "r8", "r9"],
-        Arch::I386 => &["ax", "dx", "cx"],
-        Arch::Arm64 => {
-            &["regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]"]
-        }
-        Arch::Armhf => &["uregs[0]", "uregs[1]", "uregs[2]", "uregs[3]"],
-        Arch::S390x => &["gprs[2]", "gprs[3]", "gprs[4]", "gprs[5]", "gprs[6]"],
-        Arch::Riscv64 => &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
-        Arch::Ppc64el => &["gpr[3]", "gpr[4]", "gpr[5]", "gpr[6]", "gpr[7]", "gpr[8]", "gpr[9]", "gpr[10]"],
-        Arch::Mips64el | Arch::Loong64 => {
-            &["regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]"]
-        }
-    }
-}
-
-/// The register that holds what a function returns, by its name in `struct pt_regs`.
-fn return_register(arch: Arch) -> &'static str {
-    match arch {
-        Arch::Amd64 | Arch::I386 => "ax",
-        Arch::Arm64 => "regs[0]",
-        Arch::Armhf => "uregs[0]",
-        Arch::S390x => "gprs[2]",
-        Arch::Riscv64 => "a0",
-        Arch::Ppc64el => "gpr[3]",
-        Arch::Mips64el => "regs[2]",
-        Arch::Loong64 => "regs[4]",
-    }
-}
 
 /// The architecture that an object was compiled for, by the `struct pt_regs` among its own types; `None` where it has
 /// none, so that it may be for any.
@@ -51,18 +20,9 @@ pub(super) fn compiled_for(types: Types<'_>) -> Option<Arch> {
         let found = types.iter().find(|it| it.kind() == TypeKind::Struct && it.name() == name);
         found.is_some_and(|found| fields(found).iter().any(|field| field.name == member))
     };
-    let table = [
-        ("pt_regs", "r15", Arch::Amd64),
-        ("user_pt_regs", "pstate", Arch::Arm64),
-        ("pt_regs", "uregs", Arch::Armhf),
-        ("pt_regs", "orig_gpr2", Arch::S390x),
-        ("pt_regs", "orig_a0", Arch::Riscv64),
-        ("pt_regs", "orig_gpr3", Arch::Ppc64el),
-        ("pt_regs", "csr_era", Arch::Loong64),
-        ("pt_regs", "cp0_status", Arch::Mips64el),
-        ("pt_regs", "orig_ax", Arch::I386),
-    ];
-    table.into_iter().find(|(name, member, _)| has(name, member)).map(|(.., arch)| arch)
+    arch::all()
+        .find(|machine| has(machine.register_mark.0, machine.register_mark.1))
+        .map(|machine| machine.arch)
 }
 
 /// The place of a register in the kernel's `struct pt_regs`, in bytes; `None` where its types do not have it.
@@ -82,7 +42,7 @@ fn place_of(surface: &Surface, register: &str) -> Option<u64> {
 /// The register at an offset of `struct pt_regs`, as a number of the argument that it holds.
 fn argument_at(surface: &Surface, offset: i32) -> Option<usize> {
     let offset = u64::try_from(offset).ok()?;
-    let registers = argument_registers(surface.kernel().arch);
+    let registers = arch::of(surface.kernel().arch).argument_registers;
     registers.iter().position(|register| place_of(surface, register) == Some(offset))
 }
 
@@ -319,7 +279,9 @@ fn returned_in_register(
     if let Some(found) = other_machine(surface, object, function, accesses) {
         return found;
     }
-    let Some(place) = place_of(surface, return_register(surface.kernel().arch)) else { return Vec::new() };
+    let Some(place) = place_of(surface, arch::of(surface.kernel().arch).return_register) else {
+        return Vec::new();
+    };
     let reads = |access: &&ContextAccess| {
         !access.is_store && u64::try_from(access.offset).is_ok_and(|offset| offset == place)
     };
@@ -349,7 +311,7 @@ fn registers(
         let Some(number) = argument_at(surface, access.offset).filter(|number| seen.insert(*number)) else {
             continue;
         };
-        let register = argument_registers(arch)[number];
+        let register = arch::of(arch).argument_registers[number];
         if number >= here.len() {
             let evidence = format!("argument {} (`{register}`) of {}", number + 1, here.len());
             found.push((access.slot, Finding::new(Rule::ArgumentGone, function, evidence)));

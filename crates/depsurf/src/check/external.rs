@@ -4,8 +4,9 @@ use super::core::compatible_prototypes;
 use super::hook::{needs_module, not_in_image};
 use super::report::{Errno, Finding};
 use super::rules::Rule;
+use super::types::unread_btf;
 use crate::bpf::{External, ExternalKind, Object};
-use crate::kernel::Arch;
+use crate::image::arch;
 use crate::surface::types::{Type, TypeKind};
 use crate::surface::{Fact, Surface};
 
@@ -63,7 +64,7 @@ fn in_btf<'s>(surface: &'s Surface, kind: TypeKind, name: &str) -> Option<Type<'
 fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Result<Resolved, Box<Finding>> {
     let name = external.essential_name();
     let Some(found) = in_btf(surface, TypeKind::Func, name) else {
-        if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
+        if let Some(finding) = unread_btf(surface, name) {
             return Err(finding.into());
         }
         let message = format!("extern (func ksym) '{name}': not found in kernel or module BTFs");
@@ -96,7 +97,7 @@ fn ksym(surface: &Surface, external: &External<'_>, typed: bool) -> Result<Resol
         if let Some(found) = in_btf(surface, TypeKind::Var, name) {
             return there(surface, found, name);
         }
-        if let Some(finding) = unread(surface, name, &[Fact::Btf]) {
+        if let Some(finding) = unread_btf(surface, name) {
             return Err(finding.into());
         }
         let message = format!("extern (var ksym) '{name}': not found in kernel BTF");
@@ -132,16 +133,7 @@ fn option(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Re
             if surface.first_unread(&[Fact::Symbols]).is_some() {
                 return Ok(Resolved::Unknown);
             }
-            let prefix = match surface.kernel().arch {
-                Arch::Amd64 => "x64",
-                Arch::I386 => "ia32",
-                Arch::Arm64 => "arm64",
-                Arch::S390x => "s390x",
-                Arch::Riscv64 => "riscv",
-                Arch::Armhf | Arch::Ppc64el | Arch::Mips64el | Arch::Loong64 => {
-                    return Ok(Resolved::Value(0));
-                }
-            };
+            let prefix = arch::of(surface.kernel().arch).libbpf_word;
             let symbol = format!("__{prefix}_sys_bpf");
             let has = surface.symbols_named(&symbol).next().is_some();
             return Ok(Resolved::Value(has.into()));

@@ -5,8 +5,9 @@ mod tests;
 
 use super::report::{Errno, Finding};
 use super::rules::{Consequence, Rule};
+use super::types::{NO_BTF, NO_BTF_MESSAGE, unread_btf};
 use crate::bpf::{Hook, Sec, TraceAt};
-use crate::kernel::Arch;
+use crate::image::arch;
 use crate::surface::attach::{Answer, Attach, EXIT_TEXT, Miss, Obstacle};
 use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::{Type, TypeKind};
@@ -220,6 +221,7 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
             (new(Rule::NoFtraceSite, format!("a symbol without ftrace site{why}")), Errno::Einval)
         }
         Obstacle::NoKretprobe => (new(Rule::NoKretprobe, "on the kretprobe blacklist".into()), Errno::Einval),
+        Obstacle::NoBtf => (new(Rule::NoKernelBtf, NO_BTF.into()), Errno::Esrch),
         Obstacle::NoBtfFunc => (new(Rule::NoBtfFunc, "no FUNC in the kernel's BTF".into()), Errno::Esrch),
         Obstacle::NoTrampoline => (
             new(Rule::NoTrampoline, "no BPF trampolines, or no direct calls of ftrace".into()),
@@ -286,17 +288,7 @@ fn misses(name: &str, misses: &[Miss], surface: &Surface) -> Vec<Finding> {
 
 /// libbpf asks whether the kernel has wrappers of system calls by looking for one of `bpf` itself.
 fn ksyscall(surface: &Surface, name: &str, ret: bool) -> Vec<Finding> {
-    let prefix = match surface.kernel().arch {
-        Arch::Amd64 => "x64",
-        Arch::I386 => "ia32",
-        Arch::Arm64 => "arm64",
-        Arch::S390x => "s390x",
-        Arch::Riscv64 => "riscv",
-        Arch::Ppc64el => "powerpc",
-        Arch::Armhf => "arm",
-        Arch::Mips64el => "mips",
-        Arch::Loong64 => "loongarch",
-    };
+    let prefix = arch::of(surface.kernel().arch).libbpf_word;
     if let Some(finding) = unread(surface, name, &[Fact::Symbols]) {
         return vec![finding];
     }
@@ -419,7 +411,7 @@ fn tp_btf(surface: &Surface, name: &str) -> Vec<Finding> {
         return module.map(|module| needs_module(name, module.name())).into_iter().collect();
     }
     vec![
-        unread(surface, name, &[Fact::Btf]).unwrap_or_else(|| {
+        unread_btf(surface, name).unwrap_or_else(|| {
             no_btf_id(Finding::new(Rule::NoBtfTrace, name, format!("no `{typedef}`")), name)
         }),
     ]
@@ -477,6 +469,7 @@ fn trace(surface: &Surface, trace: Trace<'_>) -> Vec<Finding> {
 fn refused_trace(surface: &Surface, name: &str, reason: Obstacle) -> Finding {
     let (finding, errno) = refused(surface, name, reason);
     match reason {
+        Obstacle::NoBtf => finding.fails(errno, NO_BTF_MESSAGE),
         Obstacle::NoBtfFunc => {
             let known = surface.function(name);
             let evidence = match known {
@@ -511,7 +504,7 @@ fn lsm(surface: &Surface, hook: &str, sleepable: bool) -> Vec<Finding> {
         let finding = Finding::new(Rule::BpfLsmOff, hook, evidence);
         return vec![no_btf_id(finding, hook)];
     }
-    if let Some(finding) = unread(surface, hook, &[Fact::LsmHooks, Fact::Btf]) {
+    if let Some(finding) = unread(surface, hook, &[Fact::LsmHooks]).or_else(|| unread_btf(surface, hook)) {
         return vec![finding];
     }
     let function = format!("bpf_lsm_{hook}");
@@ -564,7 +557,7 @@ fn iterator(surface: &Surface, target: &str) -> Vec<Finding> {
         let module = surface.module_of_type(found);
         return module.map(|module| needs_module(target, module.name())).into_iter().collect();
     }
-    vec![unread(surface, target, &[Fact::Btf]).unwrap_or_else(|| {
+    vec![unread_btf(surface, target).unwrap_or_else(|| {
         no_btf_id(
             Finding::new(Rule::NoIterator, target, format!("no `{function}`: {}", not_in_image(surface))),
             target,

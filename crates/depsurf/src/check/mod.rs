@@ -23,6 +23,7 @@ mod relocated;
 mod report;
 mod rules;
 mod script;
+mod types;
 mod way;
 
 use std::collections::{BTreeSet, HashMap};
@@ -51,7 +52,7 @@ use self::object::{OPTIONS, PreparedProgram};
 use self::way::Inside;
 use crate::bpf::core::RelocationKind;
 use crate::bpf::{Class, Insn, POISON, Sec};
-use crate::surface::{Fact, Surface};
+use crate::surface::Surface;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -167,14 +168,7 @@ impl Relocations {
             .iter()
             .any(|path| path.as_ref().is_ok_and(|path| path.kind() != RelocationKind::TypeIdLocal));
         if needs_kernel && surface.meta().btf_types <= 1 {
-            let subject = "CO-RE relocations";
-            let finding = match surface.meta().unknown_because(Fact::Btf) {
-                Some(reason) if surface.meta().imported.is_some() => {
-                    Finding::new(Rule::EvidenceMissing, subject, reason)
-                }
-                _ => Finding::new(Rule::NoKernelBtf, subject, "the image has no `.BTF`")
-                    .fails(Errno::Esrch, "failed to find valid kernel BTF"),
-            };
+            let finding = types::relocations_without_btf(surface, prepared);
             findings.push(finding.clone());
             return Self { outcomes: vec![None; count], impossible: Some(finding) };
         }

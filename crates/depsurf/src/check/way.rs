@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::report::Finding;
 use super::rules::Rule;
+use super::types::RELOCATIONS;
 use crate::surface::Surface;
 use crate::surface::field::{fields, outer_types, split};
 use crate::surface::types::TypeKind;
@@ -34,6 +35,8 @@ pub enum WayKind {
     Caller,
     /// A symbol with a compiler suffix.
     SuffixedSymbol,
+    /// The kernel's types in a file.
+    TypesInFile,
     /// A test to put in front of it.
     Guard,
 }
@@ -111,6 +114,7 @@ impl Inside {
 /// The ways out of a finding on a kernel, the preferred ones first.
 pub(super) fn ways(surface: &Surface, inside: &Inside, finding: &Finding) -> Vec<Way> {
     let mut ways = match finding.rule {
+        Rule::NoKernelBtf if finding.subject == RELOCATIONS => vec![types_in_file(surface)],
         Rule::NoSymbol
         | Rule::FullyInlined
         | Rule::OnlySuffixedSymbols
@@ -118,6 +122,7 @@ pub(super) fn ways(surface: &Surface, inside: &Inside, finding: &Finding) -> Vec
         | Rule::Blacklisted
         | Rule::NoFtraceSite
         | Rule::NoBtfFunc
+        | Rule::NoKernelBtf
         | Rule::NoFuncAddress
         | Rule::NoTrampoline
         | Rule::SignatureNotTraceable
@@ -144,6 +149,14 @@ pub(super) fn ways(surface: &Surface, inside: &Inside, finding: &Finding) -> Vec
     ways
 }
 
+/// For CO-RE the kernel's types may come from a file, as long as nothing else needs BTF.
+fn types_in_file(surface: &Surface) -> Way {
+    let kernel = surface.kernel();
+    let text = format!("give libbpf the kernel's types: depsurf export btf {kernel} -o {kernel}.btf");
+    Way::new(WayKind::TypesInFile, text)
+        .with(format!("LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = \"{kernel}.btf\");"))
+}
+
 fn of_function(surface: &Surface, inside: &Inside, finding: &Finding) -> Vec<Way> {
     let name = finding.subject.as_str();
     let mut ways = Vec::new();
@@ -158,6 +171,7 @@ fn of_function(surface: &Surface, inside: &Inside, finding: &Finding) -> Vec<Way
     let of_tracing = matches!(
         finding.rule,
         Rule::NoBtfFunc
+            | Rule::NoKernelBtf
             | Rule::NoTrampoline
             | Rule::SignatureNotTraceable
             | Rule::DenyListed

@@ -95,15 +95,25 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         let mut entries = cx.unit.entries_raw(None)?;
         let Some(root) = entries.read_abbreviation()? else { return Ok(None) };
         let mut language = 0;
+        let mut is_split = root.tag() == constants::DW_TAG_skeleton_unit;
         for &spec in root.attributes() {
             let attr = entries.read_attribute_inline(spec)?;
-            if attr.name() == constants::DW_AT_language {
-                language = udata(&attr.raw_value());
+            match attr.name() {
+                constants::DW_AT_language => language = udata(&attr.raw_value()),
+                // DWARF 5 §3.1.2, and GCC's and Clang's extension of DWARF 4 by the same means.
+                constants::DW_AT_dwo_name | constants::DW_AT_GNU_dwo_name => is_split = true,
+                _ => {}
             }
         }
         let mut walk = Walk::default();
         let name = || String::from_utf8_lossy(cx.unit.name.map_or(&[], |name| name.slice())).into_owned();
-        if root.tag() != constants::DW_TAG_compile_unit {
+        if is_split {
+            let message = || {
+                "compile units whose debug information is in `.dwo` files (CONFIG_DEBUG_INFO_SPLIT) are left out"
+                    .into()
+            };
+            walk.notes.lost("dwarf-split-unit", message, name);
+        } else if root.tag() != constants::DW_TAG_compile_unit {
             let message = || format!("units of tag {} are only read where others refer to them", root.tag());
             walk.notes.lost("dwarf-unit-tag", message, || format!(".debug_info+{:#x}", cx.offset));
         } else if language == u64::from(constants::DW_LANG_Rust.0) {
@@ -167,6 +177,10 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
                     if attrs.name.is_some() {
                         let node = self.named(cx, tag, offset, &attrs)?;
                         self.memo.set(cx.index, offset, node);
+                    } else if tag == constants::DW_TAG_enumeration_type && attrs.decl_line != 0 {
+                        // `enum { A, B };` stands for its constants: nothing refers to it. Its place is its
+                        // identity, so that a header's is decoded once; what does refer to it takes its content.
+                        self.named(cx, tag, offset, &attrs)?;
                     }
                     next = attrs.sibling;
                 }

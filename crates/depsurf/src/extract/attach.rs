@@ -9,7 +9,6 @@ use hashbrown::HashMap;
 
 use crate::error::Result;
 use crate::image::{ByAddress, Image, Symbol};
-use crate::kernel::Arch;
 use crate::note::Notes;
 use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{
@@ -34,32 +33,26 @@ impl Attach {
     }
 }
 
-/// Bytes that may lie between an ftrace site and the function behind it: arm64 and riscv64 with
-/// `CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS` place two words before the entry. On x86 the site is in the function, so
-/// that one between functions is of an overridden weak function, whose symbol is gone and whose code is still there.
-fn site_before_entry(arch: Arch) -> u64 {
-    match arch {
-        Arch::Amd64 | Arch::I386 => 0,
-        _ => 8,
-    }
-}
+/// Labels inside a function are symbols too: so many are looked past, but not the whole image.
+const NEAR: usize = 64;
 
 /// Reads all tables. A table that cannot be read is unknown, and a note.
 pub fn read(image: &Image<'_>, notes: &mut Notes) -> Attach {
     let mut reader =
         Reader { image, order: image.symbols_by_address(), bits: vec![0; image.symbols().len()] };
     let mut evidence = Vec::new();
-    let mut read = |fact, what: &'static str, result: Result<Evidence>| {
+    let mut known = |fact, what: &'static str, result: Result<Evidence>, notes: &mut Notes| {
         let read = result.unwrap_or_else(|error| {
             notes.lost("attach-table", || format!("cannot read {what}: {error}"), || what.to_owned());
             Evidence::unknown(error.to_string())
         });
         evidence.push((fact, read));
     };
-    read(Fact::FtraceSites, "the list of ftrace sites", reader.ftrace_sites());
-    read(Fact::KprobeBlacklist, "the kprobe blacklist", reader.kprobe_blacklist());
-    read(Fact::Exports, "the list of exports", reader.exports());
-    read(Fact::ErrorInjection, "the error-injection list", reader.error_injection());
+    let sites = reader.ftrace_sites(notes);
+    known(Fact::FtraceSites, "the list of ftrace sites", sites, notes);
+    known(Fact::KprobeBlacklist, "the kprobe blacklist", reader.kprobe_blacklist(), notes);
+    known(Fact::Exports, "the list of exports", reader.exports(), notes);
+    known(Fact::ErrorInjection, "the error-injection list", reader.error_injection(), notes);
     reader.init_text();
     Attach { bits: reader.bits, evidence }
 }
@@ -92,25 +85,25 @@ impl<'i> Reader<'_, 'i> {
     }
 
     /// The address of the function that a place in its code belongs to.
-    fn function_at(&self, address: u64) -> Option<u64> {
-        let (before, behind) = self.order.indices().split_at(self.order.place_of(address.checked_add(1)?));
-        // Labels inside a function are symbols too: look past them, but not through the whole image.
-        const NEAR: usize = 64;
+    fn function_around(&self, address: u64) -> Option<u64> {
+        let before = self.order.indices().get(..self.order.place_of(address.checked_add(1)?))?;
         let inside = before.iter().rev().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| {
             symbol.is_function() && (symbol.address == address || address < self.image.symbol_end(symbol))
         });
-        if let Some(function) = inside {
-            return Some(function.address);
-        }
-        let next =
-            behind.iter().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| symbol.is_function())?;
-        let room = site_before_entry(self.image.machine().arch);
-        (next.address - address <= room).then_some(next.address)
+        Some(inside?.address)
     }
 
-    /// `__start_mcount_loc`..`__stop_mcount_loc`: one pointer per site, which lies in its function or in the
-    /// padding before it. Zeros are sites of overridden weak functions, which `scripts/sorttable.c` removed.
-    fn ftrace_sites(&mut self) -> Result<Evidence> {
+    /// The address of the function whose entry is exactly so many bytes behind a place.
+    fn function_behind(&self, address: u64, room: u64) -> Option<u64> {
+        let entry = address.checked_add(room)?;
+        let found = self.order.within(&(entry..entry.checked_add(1)?));
+        found.iter().any(|&index| self.symbol(index).is_function()).then_some(entry)
+    }
+
+    /// `__start_mcount_loc`..`__stop_mcount_loc`: one pointer per site, which lies in its function or, on some
+    /// architectures, before it. Zeros are sites of overridden weak functions, which `scripts/sorttable.c` removed; without it
+    /// those are still listed, and belong to no symbol, since only their code is left.
+    fn ftrace_sites(&mut self, notes: &mut Notes) -> Result<Evidence> {
         const SECTION: &str = "__patchable_function_entries";
         let (range, source) = match self.image.between("__start_mcount_loc", "__stop_mcount_loc") {
             Some(range) => (range, "__start_mcount_loc"),
@@ -123,9 +116,30 @@ impl<'i> Reader<'_, 'i> {
                 }
             },
         };
-        let sites = self.image.pointers(range)?;
-        let functions = sites.into_iter().filter(|&site| site != 0).filter_map(|site| self.function_at(site));
-        let functions = functions.collect();
+        let mut sites = self.image.pointers(range)?;
+        sites.retain(|&site| site != 0);
+        let mut functions = Vec::with_capacity(sites.len());
+        let mut outside = Vec::new();
+        for &site in &sites {
+            match self.function_around(site) {
+                Some(function) => functions.push(function),
+                None => outside.push(site),
+            }
+        }
+        // A kernel has its sites before its functions or in them: where most are in functions, one that is not is of
+        // an overridden function, however near the next one may be.
+        let room = self.image.machine().site_before_entry;
+        if room != 0 && functions.len() < outside.len() {
+            functions = sites.iter().filter_map(|&site| self.function_behind(site, room)).collect();
+            outside.retain(|&site| self.function_behind(site, room).is_none());
+        }
+        for site in outside {
+            notes.skipped(
+                "ftrace-site-unowned",
+                || "an ftrace site is in no function: of a weak one that another definition replaced".into(),
+                || format!("address {site:#x}"),
+            );
+        }
         self.mark_at(functions, ATTACH_FTRACE);
         Ok(Evidence::known(source))
     }

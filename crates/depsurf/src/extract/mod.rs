@@ -9,6 +9,8 @@ pub mod btf;
 pub mod config;
 mod dispatch;
 pub mod function;
+#[cfg(test)]
+mod generation_tests;
 pub mod identity;
 pub mod kfunc;
 mod layout;
@@ -110,7 +112,7 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
     symbol::store(&image, &tables.attach, &mut parts);
     parts.meta.evidence.extend(tables.attach.evidence.iter().cloned());
     parts.meta.btf_types = tables.types.next_id().0;
-    evidence_of_types(&mut parts, &debug, btf.is_some());
+    evidence_of_types(&image, &mut parts, &facts, btf.is_some());
     let mut functions = join(&image, &facts, tables.types, &mut parts, &mut notes);
     notes.merge(facts.notes);
     drop(facts.units);
@@ -178,22 +180,37 @@ fn read_tables(
     Ok(Tables { types, attach: attach::read(image, notes) })
 }
 
-fn evidence_of_types(parts: &mut Parts, debug: &DebugSections<'_>, has_btf: bool) {
+fn evidence_of_types(image: &Image<'_>, parts: &mut Parts, facts: &Facts<'_>, has_btf: bool) {
+    // Without units, or with none that was read, nothing is told; the notes say why.
+    let debug_info = if !facts.units.is_empty() {
+        Evidence::known(".debug_info")
+    } else if facts.unit_offsets.is_empty() {
+        Evidence::unknown("the image has no `.debug_info`")
+    } else {
+        Evidence::unknown("no compile unit of `.debug_info` could be read")
+    };
     let evidence = &mut parts.meta.evidence;
     evidence.insert(Fact::Symbols, Evidence::known(".symtab"));
     if has_btf {
         evidence.insert(Fact::Btf, Evidence::known(".BTF"));
         evidence.insert(Fact::Types, Evidence::known(".BTF"));
     } else {
-        evidence.insert(Fact::Btf, Evidence::unknown("the image has no `.BTF`"));
-        evidence.insert(Fact::Types, Evidence::known(".debug_info"));
+        evidence.insert(Fact::Btf, evidence_without_btf(image));
+        evidence.insert(Fact::Types, debug_info.clone());
     }
-    let functions = if debug.is_empty() {
-        Evidence::unknown("the image has no `.debug_info`")
+    evidence.insert(Fact::Functions, debug_info);
+}
+
+/// What a file without the contents of `.BTF` tells. A kernel that was built with BTF has symbols that bound it
+/// (`include/asm-generic/vmlinux.lds.h`); where they are missing, there is nothing behind `/sys/kernel/btf/vmlinux`.
+fn evidence_without_btf(image: &Image<'_>) -> Evidence {
+    let had = image.section(".BTF").is_some()
+        || image.symbol("__start_BTF").is_some_and(|symbol| symbol.section != 0 || symbol.special != 0);
+    if had {
+        Evidence::unknown("built with BTF, of which the contents were not read")
     } else {
-        Evidence::known(".debug_info")
-    };
-    evidence.insert(Fact::Functions, functions);
+        Evidence::known("no `.BTF`: built without CONFIG_DEBUG_INFO_BTF")
+    }
 }
 
 /// Functions of DWARF, and all types into the table of the surface.
@@ -249,8 +266,7 @@ fn read_kinds(
     parts.index_types();
     let types = parts.types.view(&parts.strings, &parts.types_by_name);
     let tracepoints = tracepoint::read(image, types, notes);
-    let ids = set::Ids { kernel: parts.meta.btf_types, own: 0..0 };
-    let sets = set::read(image, types, ids, notes);
+    let sets = set::read(image, types, &parts.meta, 0..0, notes);
     let lsm_hooks = lsm::read(types, &sets);
     let kfuncs = kfunc::read(types, &(1..types.len()), &sets);
     let syscalls = syscall::read(image, types, notes);

@@ -238,8 +238,8 @@ impl Joined<'_> {
         let strings = std::mem::take(&mut self.parts.strings);
         let types = self.types.table().view(&strings, &by_name);
         let tracepoints = has_tracepoints.then(|| tracepoint::read(image, types, self.notes));
-        let ids = set::Ids { kernel: self.parts.meta.btf_types, own: btf.clone() };
-        let sets = has(".BTF_ids").then(|| set::read(image, types, ids, self.notes));
+        let sets =
+            has(".BTF_ids").then(|| set::read(image, types, &self.parts.meta, btf.clone(), self.notes));
         let kfuncs = sets.as_ref().map(|sets| kfunc::read(types, own, sets));
         self.parts.strings = strings;
         if let Some(tracepoints) = tracepoints {

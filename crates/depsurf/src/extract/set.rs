@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::image::{Image, Symbol};
 use crate::note::Notes;
 use crate::surface::build::Parts;
-use crate::surface::meta::{Evidence, Fact};
+use crate::surface::meta::{Evidence, Fact, Meta};
 use crate::surface::record::{self, SET_8, SET_KFUNCS};
 use crate::surface::types::{TypeId, Types};
 
@@ -78,11 +78,11 @@ impl Sets {
 
 /// What the ids in the sets of an image mean.
 #[derive(Debug, Clone)]
-pub struct Ids {
-    /// [`crate::surface::Meta::btf_types`]: ids below it are those of the kernel's `.BTF`.
-    pub kernel: u32,
+struct Ids {
+    /// [`Meta::btf_types`]: ids below it are those of the kernel's `.BTF`.
+    kernel: u32,
     /// Of a module: where its own types are in the table. Their ids in its BTF follow those of the kernel.
-    pub own: Range<u32>,
+    own: Range<u32>,
 }
 
 impl Ids {
@@ -96,16 +96,21 @@ impl Ids {
     }
 }
 
-/// Reads all sets.
-pub fn read(image: &Image<'_>, types: Types<'_>, ids: Ids, notes: &mut Notes) -> Sets {
+/// Reads all sets. Their ids are those of `.BTF`, of which `meta` says whether the kernel has it. `own` is where the types
+/// of a module's own BTF are; empty for the kernel.
+pub fn read(image: &Image<'_>, types: Types<'_>, meta: &Meta, own: Range<u32>, notes: &mut Notes) -> Sets {
     let Some(section) = image.section(".BTF_ids") else {
-        let evidence = Evidence::unknown("the image has no `.BTF_ids` section");
+        // Without BTF the macros of `include/linux/btf_ids.h` make empty sets, and no section.
+        let evidence = match meta.has_btf() {
+            Some(false) => Evidence::known("no `.BTF_ids`: built without BTF"),
+            _ => Evidence::unknown("the image has no `.BTF_ids` section"),
+        };
         return Sets { list: Vec::new(), evidence };
     };
     let mut reader = Reader {
         image,
         types,
-        ids,
+        ids: Ids { kernel: meta.btf_types, own },
         section_end: section.addresses().end,
         members_left: section.size / 4,
         text_left: MAX_TEXT,

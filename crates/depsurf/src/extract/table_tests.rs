@@ -43,7 +43,7 @@ fn parts_of(bytes: &[u8]) -> (Parts, Notes) {
     let by_name = parts.types.by_name(&parts.strings);
     let types = parts.types.view(&parts.strings, &by_name);
     let tracepoints = tracepoint::read(&image, types, &mut notes);
-    let sets = set::read(&image, types, set::Ids { kernel: parts.meta.btf_types, own: 0..0 }, &mut notes);
+    let sets = set::read(&image, types, &parts.meta, 0..0, &mut notes);
     let hooks = lsm::read(types, &sets);
     let kfuncs = kfunc::read(types, &(1..types.len()), &sets);
     let syscalls = syscall::read(&image, types, &mut notes);
@@ -57,7 +57,7 @@ fn parts_of(bytes: &[u8]) -> (Parts, Notes) {
     (parts, notes)
 }
 
-fn surface_of(bytes: &[u8]) -> (Surface, Vec<Note>) {
+pub(super) fn surface_of(bytes: &[u8]) -> (Surface, Vec<Note>) {
     let (parts, notes) = parts_of(bytes);
     (Surface::from_bytes(parts.encode()).unwrap(), notes.into_vec())
 }
@@ -374,12 +374,48 @@ fn sites_may_lie_before_their_function() {
 
 /// Debian's 5.10 has the site of an overridden weak function in front of `__do_sys_prctl`, which has none itself.
 #[test]
-fn sites_of_overridden_functions_are_nobodys_on_x86() {
-    let mut kernel = Kernel::new(Machine::X86_64, Target::LE64);
-    kernel.function(Function::new("traced").size(0x18));
-    kernel.mcount_offset(-8);
-    let (surface, _) = surface_of(&kernel.build().bytes());
-    assert_eq!(attach_of(&surface, "traced"), 0);
+fn sites_of_overridden_functions_are_nobodys() {
+    for (machine, target) in [
+        (Machine::X86_64, Target::LE64),
+        (Machine::ARM, Target::LE32),
+        (Machine::S390, Target::BE64),
+        (Machine::MIPS, Target::LE64),
+    ] {
+        let mut kernel = Kernel::new(machine, target);
+        kernel.function(Function::new("traced").size(0x18));
+        kernel.mcount_offset(-8);
+        let (surface, notes) = surface_of(&kernel.build().bytes());
+        assert_eq!(attach_of(&surface, "traced"), 0, "{machine:?}");
+        let note = notes.iter().find(|note| note.id == "ftrace-site-unowned").expect("a note");
+        assert_eq!((note.count, note.lossy), (1, false));
+    }
+}
+
+/// Where most sites are in functions, one before a function is of an overridden one, even on arm64.
+#[test]
+fn sites_before_functions_are_a_matter_of_the_whole_image() {
+    let mut kernel = Kernel::new(Machine::AARCH64, Target::LE64);
+    for name in ["first", "second", "third"] {
+        kernel.function(Function::new(name).size(0x18));
+    }
+    kernel.function(Function::new("notrace").size(0x18).untraced());
+    let mut elf = kernel.build().elf;
+    // A table of our own: two sites in functions, one where an overridden function ended before `notrace`.
+    const AT: u64 = 0xffff_ffff_8900_0000;
+    let mut list = Target::LE64.bytes();
+    list.word(kernel.address("first"));
+    list.word(kernel.address("second"));
+    list.word(kernel.address("notrace") - 8);
+    for name in ["__start_mcount_loc", "__stop_mcount_loc"] {
+        elf.remove_symbol(name);
+    }
+    elf.section(Section::rodata(".sites", AT, list.into_vec()))
+        .symbol(Symbol::notype("__start_mcount_loc", AT).global())
+        .symbol(Symbol::notype("__stop_mcount_loc", AT + 24).global());
+    let (surface, notes) = surface_of(&elf.build());
+    let found = ["first", "second", "notrace"].map(|name| attach_of(&surface, name));
+    assert_eq!(found, [record::ATTACH_FTRACE, record::ATTACH_FTRACE, 0]);
+    assert_eq!(notes.iter().find(|note| note.id == "ftrace-site-unowned").map(|note| note.count), Some(1));
 }
 
 #[test]
@@ -516,7 +552,7 @@ fn sets_without_btf_have_their_names_in_symbols() {
     let image = Image::parse(&bytes).unwrap();
     let (parts, strings) = (Parts::new(identity::read(&image, None, None).unwrap()), Strings::new());
     let types = parts.types.view(&strings, &[]);
-    let sets = set::read(&image, types, set::Ids { kernel: 1, own: 0..0 }, &mut Notes::new());
+    let sets = set::read(&image, types, &parts.meta, 0..0, &mut Notes::new());
     let hooks: Vec<_> = sets.members("bpf_lsm_hooks").collect();
     assert_eq!(hooks, ["bpf_lsm_task_alloc", "bpf_lsm_file_open"], "in the order of the source");
     assert_eq!(sets.members("btf_id_deny").collect::<Vec<_>>(), ["kfree", "not_in_the_btf"]);

@@ -113,6 +113,20 @@ fn other_kinds_are_read_from_the_kernels_own_tables() {
     });
 }
 
+/// The kernel's own tables need its types; those of DWARF do as well.
+#[test]
+fn tables_are_read_by_the_types_of_dwarf_too() {
+    each(|case, kernel, options| {
+        let options = Options { dwarf_types: true, ..options };
+        let surface = Surface::from_bytes(extract(&kernel.build().bytes(), &options).bytes).unwrap();
+        let switch = surface.tracepoints_named("sched_switch").next().unwrap();
+        assert_eq!((switch.system(), switch.class()), (Some("sched"), Some("sched_switch")), "{case}");
+        assert!(switch.has_event() && switch.is_raw(), "{case}");
+        assert!(surface.lsm_hook("file_open").is_some(), "{case}");
+        assert!(surface.syscalls().any(|call| call.args().is_some()), "{case}");
+    });
+}
+
 #[test]
 fn dwarf_and_btf_agree_on_the_types_of_one_image() {
     each(|case, kernel, options| {

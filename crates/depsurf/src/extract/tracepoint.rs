@@ -139,10 +139,17 @@ impl Found<'_, '_, '_> {
     fn event(&self, call: &CallLayout, address: u64) -> Result<Option<(u64, Tracepoint)>> {
         let image = self.image;
         let flags = call.flags.read(image, address)?;
-        if flags & call.ignore_enable != 0 || flags & call.is_tracepoint == 0 {
+        if flags & call.ignore_enable != 0 {
             return Ok(None);
         }
         let tracepoint = call.tracepoint.read(image, address)?;
+        let is_tracepoint = match call.is_tracepoint {
+            Some(bit) => flags & bit != 0,
+            None => named(image, tracepoint, "__tracepoint_").is_some(),
+        };
+        if !is_tracepoint {
+            return Ok(None);
+        }
         let class_address = call.class.read(image, address)?;
         let name = match named(image, address, "event_") {
             Some(name) => name,
@@ -234,24 +241,24 @@ struct CallLayout {
     format: Place,
     flags: Place,
     system: Place,
+    /// The bit of events that cannot be enabled; 0 where the types do not tell it.
     ignore_enable: u64,
-    is_tracepoint: u64,
+    /// The bit of events that are tracepoints; `None` where the types do not tell it. It moved over time, so there is no guess.
+    is_tracepoint: Option<u64>,
 }
 
 impl CallLayout {
     fn new(image: &Image<'_>, types: Types<'_>) -> Result<Self> {
         let call = Layout::of(types, "trace_event_call")?;
         let class = Layout::of(types, "trace_event_class")?;
-        let flag = |name: &str, default: u64| enumerator(types, name).unwrap_or(default);
         Ok(Self {
             class: call.place("class", image)?,
             tracepoint: call.place("tp", image)?,
             format: call.place("print_fmt", image)?,
             flags: call.place("flags", image)?,
             system: class.place("system", image)?,
-            // The bits moved over time; these are those of v5.13 and later.
-            ignore_enable: flag("TRACE_EVENT_FL_IGNORE_ENABLE", 1 << 2),
-            is_tracepoint: flag("TRACE_EVENT_FL_TRACEPOINT", 1 << 3),
+            ignore_enable: enumerator(types, "TRACE_EVENT_FL_IGNORE_ENABLE").unwrap_or(0),
+            is_tracepoint: enumerator(types, "TRACE_EVENT_FL_TRACEPOINT"),
         })
     }
 }

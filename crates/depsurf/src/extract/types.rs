@@ -282,6 +282,10 @@ impl<'a, 'data> TypeMapper<'a, 'data> {
     fn named(&mut self, node: NodeId, words: &[u32], depth: u32) -> u32 {
         let (composite, name, size) = (words[0], NameId(words[1]), words[4]);
         let body = self.bodies.get(&node).copied().unwrap_or(NodeId::VOID);
+        if name == NameId(0) {
+            // An enum without a name, which is told by its values alone.
+            return self.map(body, depth + 1).0;
+        }
         let text = self.name(name);
         if let Some(id) = self.btf_definition(composite, text, size, body, depth) {
             return id;

@@ -16,6 +16,7 @@ use super::module::Module;
 use super::record;
 use super::symbol::{Symbol, base_name, suffixes};
 use super::types::{Type, TypeKind};
+use crate::image::arch;
 use crate::kernel::Arch;
 
 /// What attaching to a symbol by name leads to, per kind of hook.
@@ -92,6 +93,8 @@ pub enum Obstacle {
     },
     /// On the kretprobe blacklist.
     NoKretprobe,
+    /// The kernel has no BTF, which tracing programs need.
+    NoBtf,
     /// The kernel's BTF has no FUNC of the name.
     NoBtfFunc,
     /// The kernel has no BPF trampolines.
@@ -445,6 +448,7 @@ impl<'a> Subject<'a> {
     fn btf_func(&self) -> Answer<'a> {
         match self.kernel_btf_func() {
             Some(_) => Answer::Yes,
+            None if self.surface.meta().has_btf() == Some(false) => Answer::no(Obstacle::NoBtf),
             None => self.without(Fact::Btf, Obstacle::NoBtfFunc),
         }
     }
@@ -562,15 +566,7 @@ impl<'a> Subject<'a> {
     /// Where the kernel is built without error injection, newer verifiers take the prefix of a system call's
     /// entry for it (`has_arch_syscall_prefix` in `kernel/bpf/verifier.c`).
     fn is_open_syscall(&self) -> bool {
-        let prefix = match self.surface.kernel().arch {
-            Arch::Amd64 => "__x64_",
-            Arch::I386 => "__ia32_",
-            Arch::Arm64 => "__arm64_",
-            Arch::S390x => "__s390x_",
-            Arch::Riscv64 => "__riscv_",
-            Arch::Ppc64el | Arch::Loong64 => "sys_",
-            Arch::Armhf | Arch::Mips64el => return false,
-        };
+        let Some(prefix) = arch::of(self.surface.kernel().arch).open_syscall_prefix else { return false };
         self.name.starts_with(prefix) && self.surface.function("has_arch_syscall_prefix").is_some()
     }
 

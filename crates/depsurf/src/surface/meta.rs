@@ -188,6 +188,15 @@ impl Meta {
         matches!(self.evidence_of(fact), Some(Evidence::Known { .. }))
     }
 
+    /// Whether the kernel has BTF of its own, behind `/sys/kernel/btf/vmlinux`; `None` where it is not known.
+    #[must_use]
+    pub fn has_btf(&self) -> Option<bool> {
+        if self.btf_types > 1 {
+            return Some(true);
+        }
+        self.knows(Fact::Btf).then_some(false)
+    }
+
     /// Why a kind of fact is unknown; `None` when it is known.
     #[must_use]
     pub fn unknown_because(&self, fact: Fact) -> Option<&str> {

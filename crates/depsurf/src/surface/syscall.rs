@@ -8,6 +8,7 @@ use super::meta::Fact;
 use super::record::{self, Section};
 use super::types::TypeKind;
 use super::{Surface, Type, run};
+use crate::image::arch;
 use crate::kernel::Arch;
 
 /// The system of the events.
@@ -182,16 +183,10 @@ impl<'a> Syscall<'a> {
     }
 }
 
-/// The name under which metadata has a system call of a table; it differs where wrappers of the architecture have
-/// names of their own (`arch/arm/include/asm/ftrace.h`: `arch_syscall_match_sym_name`).
+/// The name under which metadata has a system call of a table.
 pub(crate) fn metadata_name(arch: Arch, name: &str) -> &str {
-    match (arch, name) {
-        (Arch::Armhf, "mmap2") => "mmap_pgoff",
-        (Arch::Armhf, "statfs64_wrapper") => "statfs64",
-        (Arch::Armhf, "fstatfs64_wrapper") => "fstatfs64",
-        (Arch::Armhf, "arm_fadvise64_64") => "fadvise64_64",
-        _ => name,
-    }
+    let names = arch::of(arch).metadata_names;
+    names.iter().find(|(entry, _)| *entry == name).map_or(name, |(_, metadata)| metadata)
 }
 
 impl<'a> SyscallEvent<'a> {

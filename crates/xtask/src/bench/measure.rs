@@ -26,10 +26,15 @@ pub struct Measure {
     pub anonymous: u64,
 }
 
-struct Run {
-    time: Duration,
-    cpu: Duration,
-    peak: u64,
+/// What one run took.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Wall-clock time.
+    pub time: Duration,
+    /// Time on all processors.
+    pub cpu: Duration,
+    /// Largest resident set, in bytes.
+    pub peak: u64,
     anonymous: u64,
 }
 
@@ -73,7 +78,7 @@ fn repeat(
 }
 
 /// Runs a command once, through [`weigh`] in a process of its own.
-fn once(command: &Command, options: &[&str]) -> Result<Run> {
+pub fn once(command: &Command, options: &[&str]) -> Result<Run> {
     let program = command.get_program();
     let mut helper = Command::new(std::env::current_exe().context("cannot find the program of xtask")?);
     helper.arg("weigh").args(options).arg("--").arg(program).args(command.get_args());

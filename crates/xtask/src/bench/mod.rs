@@ -22,8 +22,8 @@ use depsurf::source::Bytes;
 use depsurf::store::{Dataset, SURFACE_EXTENSION, pack};
 use depsurf::surface::Surface;
 
-pub use self::measure::weigh;
 use self::measure::{Measure, measure};
+pub use self::measure::{once, weigh};
 pub use self::report::Table;
 use self::report::{mega, time};
 use crate::cargo;

@@ -17,8 +17,14 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let mut readelf = Row::new("symbols of `readelf` (all columns, in order)");
     let text = run("readelf", &["--wide", "--symbols"], vmlinux)?;
     let sections = sections(&run("readelf", &["--wide", "--section-headers"], vmlinux)?);
+    // Kernels that relocate themselves have a second table, for their relocations.
+    let text = text.find("Symbol table '.symtab'").map_or("", |at| &text[at..]);
+    let text = text.split("\nSymbol table ").next().unwrap_or_default();
     let mut there = text.lines().filter_map(|line| readelf_line(line, &sections));
-    let mut here = surface.symbols().map(our_line);
+    let mut here = surface.symbols().map(|symbol| {
+        let (name, address, size, words) = our_line(symbol);
+        (printed(&name), address, size, words)
+    });
     loop {
         match (there.next(), here.next()) {
             (None, None) => break,
@@ -31,15 +37,18 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let mut nm = Row::new("symbols of `nm` (name, address, size)");
     let mut counts: BTreeMap<(String, u64, u64), i64> = BTreeMap::new();
     for line in run("nm", &["--format=posix", "--no-sort"], vmlinux)?.lines() {
-        let columns: Vec<&str> = line.split(' ').collect();
-        let [name, _kind, address, rest @ ..] = columns.as_slice() else { continue };
-        let hex = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
-        let size = rest.first().map_or(0, |size| hex(size));
-        *counts.entry(((*name).to_owned(), hex(address), size)).or_default() += 1;
+        let columns: Vec<&str> = line.split(' ').filter(|column| !column.is_empty()).collect();
+        // What is undefined has neither address nor size.
+        let [name, _kind, numbers @ ..] = columns.as_slice() else { continue };
+        let number = |place: usize| {
+            numbers.get(place).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0)
+        };
+        *counts.entry(((*name).to_owned(), number(0), number(1))).or_default() += 1;
     }
     // nm leaves out the null symbol and those of sections and files.
     for symbol in surface.symbols().filter(|symbol| !matches!(symbol.elf_type(), 3 | 4)).skip(1) {
-        let key = (symbol.name().to_owned(), symbol.address(), u64::from(symbol.size()));
+        let name = symbol.name().trim_end().to_owned();
+        let key = (name, symbol.address(), u64::from(symbol.size()));
         match counts.get_mut(&key) {
             Some(count) if *count > 0 => {
                 *count -= 1;
@@ -52,6 +61,19 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
         (0..count).for_each(|_| nm.only_there(UNEXPLAINED, || format!("{key:?}")));
     }
     Ok(vec![readelf, nm])
+}
+
+/// A name as `readelf` prints it, which shows control characters as `^A`; labels that assemblers make up have them, and
+/// spaces at their ends, which columns do not show.
+fn printed(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for letter in name.trim_end_matches(' ').chars() {
+        match letter {
+            '\0'..='\x1f' => text.extend(['^', char::from(letter as u8 + b'@')]),
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 /// Runs a program on a file.
@@ -76,7 +98,12 @@ fn sections(text: &str) -> BTreeMap<String, String> {
 fn readelf_line(line: &str, sections: &BTreeMap<String, String>) -> Option<Line> {
     let (number, rest) = line.trim_start().split_once(": ")?;
     number.parse::<u32>().ok()?;
-    let columns: Vec<&str> = rest.split_whitespace().collect();
+    // On ppc64el `[<localentry>: 8]` stands between visibility and section.
+    let (before, rest) = match rest.split_once("[<localentry>: ") {
+        Some((before, rest)) => (before, rest.split_once(']')?.1),
+        None => ("", rest),
+    };
+    let columns: Vec<&str> = before.split_whitespace().chain(rest.split_whitespace()).collect();
     let [value, size, kind, bind, visibility, section, name @ ..] = columns.as_slice() else { return None };
     let size = match size.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok()?,
@@ -116,6 +143,9 @@ mod tests {
         let line = "   100: ffffffff81000000 0x1000 FUNC    GLOBAL DEFAULT    1 startup_64";
         let expected = ("startup_64".into(), 0xffff_ffff_8100_0000, 4096, "FUNC GLOBAL DEFAULT .text".into());
         assert_eq!(readelf_line(line, &sections), Some(expected));
+        let local =
+            "   100: ffffffff81000000 0x1000 FUNC    GLOBAL DEFAULT [<localentry>: 8]     1 startup_64";
+        assert_eq!(readelf_line(local, &sections), readelf_line(line, &sections));
         assert_eq!(
             readelf_line("   Num:    Value          Size Type    Bind   Vis      Ndx Name", &sections),
             None

@@ -4,6 +4,7 @@
 //! compares with programs of other makes. Every difference is put under a reason; `unexplained` is a reason
 //! too, and the verb fails when it occurs. `docs/oracle.md` keeps the last run.
 
+mod arch;
 mod btf;
 mod elf;
 mod function;
@@ -13,20 +14,36 @@ mod pahole;
 mod symbol;
 mod table;
 mod types;
+mod unistd;
 
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use clap::Parser;
+use depsurf::kernel::Arch;
 
 use self::golden::Side;
 use self::image::Kernel;
 use self::table::Row;
 use crate::packages;
 
+/// What to compare.
+#[derive(Debug, Parser)]
+pub struct Args {
+    /// Compare a kernel of each of these architectures with other programs and the kernel's headers; without any, the kernel
+    /// that the original was run on, with the original too
+    #[arg(value_name = "ARCH")]
+    pub architectures: Vec<String>,
+}
+
 /// Runs all comparisons, prints them and writes `docs/oracle.md`.
-pub fn run() -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
+    if !args.architectures.is_empty() {
+        let known = |word: &String| Arch::of(word).with_context(|| format!("no architecture `{word}`"));
+        return arch::run(&args.architectures.iter().map(known).collect::<Result<Vec<_>>>()?);
+    }
     let shared = crate::test::shared().map_err(anyhow::Error::msg)?;
     let package = packages::debug_package(&packages::ORACLE)?;
     let vmlinux = packages::vmlinux(&packages::ORACLE)?;
@@ -39,8 +56,8 @@ pub fn run() -> Result<()> {
     others.extend(pahole::compare(&vmlinux, &kernel.dwarf_only)?);
     println!("{}", table::table(&others));
 
-    let text = document(&kernel, &original, &others)?;
     let path = crate::root().join("docs/oracle.md");
+    let text = document(&kernel, &original, &others)? + &arch::kept(&path);
     std::fs::create_dir_all(crate::root().join("docs")).context("cannot create `docs`")?;
     std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     eprintln!("wrote {}", path.display());

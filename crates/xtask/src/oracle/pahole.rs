@@ -33,9 +33,12 @@ struct Definition {
 pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let there = parse(&run("pahole", &["-F", "dwarf"], vmlinux)?);
     let mut here: HashMap<(TypeKind, &str), Vec<Definition>> = HashMap::new();
+    let mut nameless: HashMap<(TypeKind, &str), Vec<Definition>> = HashMap::new();
     for found in surface.types().iter() {
         if matches!(found.kind(), TypeKind::Struct | TypeKind::Union) && !found.name().is_empty() {
-            here.entry((found.kind(), found.name())).or_default().push(definition(found));
+            let key = (found.kind(), found.name());
+            here.entry(key).or_default().push(definition(found, false));
+            nameless.entry(key).or_default().push(definition(found, true));
         }
     }
     let mut sizes = Row::new("sizes of structs in `pahole`");
@@ -45,7 +48,8 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
         let none = Vec::new();
         let ours = here.get(&(*kind, definition.name.as_str())).unwrap_or(&none);
         if ours.is_empty() {
-            sizes.only_there(UNEXPLAINED, title);
+            let is_rust = definition.name.contains(['<', ':', '{', '(', '&', '*']);
+            sizes.only_there(if is_rust { RUST } else { UNEXPLAINED }, title);
             continue;
         }
         if let Some(size) = definition.size {
@@ -61,29 +65,50 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
         } else {
             let other = ours.iter().find(|other| other.size == definition.size).unwrap_or(&ours[0]);
             let pair = definition.fields.iter().zip(&other.fields).find(|(a, b)| a != b);
-            offsets.different(reason(definition, other), || format!("{}: {pair:?}", title()));
+            let without = nameless.get(&(*kind, definition.name.as_str())).into_iter().flatten();
+            let is_nameless = without.into_iter().any(|other| other.fields == definition.fields);
+            let reason = if is_nameless { NAMELESS } else { UNEXPLAINED };
+            offsets.different(reason, || format!("{}: {pair:?}", title()));
         }
     }
     Ok(vec![sizes, offsets])
 }
 
-fn reason(_there: &Definition, _here: &Definition) -> Reason {
-    UNEXPLAINED
-}
+const RUST: Reason = Reason {
+    id: "rust",
+    text: "Types of compile units in Rust, whose names say so; they are left out here, with a note.",
+};
 
-fn definition(found: Type<'_>) -> Definition {
+const NAMELESS: Reason = Reason {
+    id: "name-left-out",
+    text: "pahole leaves out the name of a member whose type is a qualified struct without a name (`const struct { ... } bits;`), so that the struct's own fields seem to be the outer one's.",
+};
+
+/// A definition of ours. `nameless` takes the name from members of the kind that [`NAMELESS`] tells.
+fn definition(found: Type<'_>, nameless: bool) -> Definition {
     let mut fields = Vec::new();
-    collect(found, 0, 0, &mut fields);
+    collect(found, 0, 0, nameless, &mut fields);
     Definition { name: found.name().to_owned(), size: found.size().map(u64::from), fields }
 }
 
-fn collect(found: Type<'_>, base: u64, depth: u32, fields: &mut Vec<Field>) {
+fn collect(found: Type<'_>, base: u64, depth: u32, nameless: bool, fields: &mut Vec<Field>) {
     for Member { name, type_id, bit_offset, bitfield_size } in found.members() {
         let Some(bit_offset) = bit_offset.map(|offset| base + u64::from(offset)) else { continue };
         // `const struct { ... };` without a name is printed like one without the qualifier.
-        match found.types().get(type_id).map(|member| member.stripped(false)) {
-            Some(inner) if name.is_empty() && depth < 32 && is_composite(inner) => {
-                collect(inner, bit_offset, depth + 1, fields);
+        let member = found.types().get(type_id);
+        let is_qualified =
+            member.is_some_and(|member| matches!(member.kind(), TypeKind::Const | TypeKind::Volatile));
+        match member.map(|member| member.stripped(false)) {
+            // `struct head;` as a member (-fms-extensions) is printed by its tag.
+            Some(inner) if name.is_empty() && is_composite(inner) && !inner.name().is_empty() => {
+                fields.push(Field { name: String::new(), bit_offset, width: None });
+            }
+            Some(inner)
+                if depth < 32
+                    && is_composite(inner)
+                    && (name.is_empty() || nameless && is_qualified && inner.name().is_empty()) =>
+            {
+                collect(inner, bit_offset, depth + 1, nameless, fields);
             }
             _ => fields.push(Field { name: name.into(), bit_offset, width: bitfield_size.map(u64::from) }),
         }
@@ -149,6 +174,10 @@ fn field(line: &str) -> Option<Field> {
         _ => (declaration, None),
     };
     let bit = if width.is_some() { numbers.next()?.parse().ok()? } else { 0u64 };
+    let words: Vec<&str> = declaration.split_whitespace().collect();
+    if matches!(words.as_slice(), ["struct" | "union", tag] if !tag.contains(['*', '('])) {
+        return Some(Field { name: String::new(), bit_offset: offset * 8, width: None });
+    }
     let name = declarator(declaration);
     (!name.is_empty()).then(|| Field { name, bit_offset: offset * 8 + bit, width })
 }

@@ -52,14 +52,14 @@ impl Places {
     }
 
     /// Lines of a `sources.list`.
-    fn sources(&self, suite: &str) -> String {
+    fn sources(&self, suite: &str, security: bool) -> String {
         let key =
             if Path::new(KEYRING).is_file() { format!("[signed-by={KEYRING}] ") } else { String::new() };
         let mut lines = String::new();
         if let Some(uri) = &self.main {
             lines += &format!("deb {key}{uri} {suite} main\n");
         }
-        if let Some(uri) = self.security.as_ref().filter(|_| suite != "sid") {
+        if let Some(uri) = self.security.as_ref().filter(|_| security && suite != "sid") {
             lines += &format!("deb {key}{uri} {suite}-security main\n");
         }
         lines
@@ -67,8 +67,17 @@ impl Places {
 }
 
 impl Mirror {
-    /// Reads the lists of a suite, from the network where the ones at hand are not fresh.
+    /// Reads the lists of a suite and its security updates, from the network where the ones at hand are not fresh.
     pub fn open(suite: &str, arch: &'static str, cache: &Path) -> Result<Self, Unavailable> {
+        Self::open_as(suite, true, arch, cache)
+    }
+
+    /// As [`Mirror::open`], without security updates: the versions of a release are the same for all architectures.
+    pub fn open_release(suite: &str, arch: &'static str, cache: &Path) -> Result<Self, Unavailable> {
+        Self::open_as(suite, false, arch, cache)
+    }
+
+    fn open_as(suite: &str, security: bool, arch: &'static str, cache: &Path) -> Result<Self, Unavailable> {
         let targets = Command::new("apt-get")
             .args(["indextargets", "--format", "$(REPO_URI)|$(COMPONENT)", "Identifier: Packages"])
             .output()
@@ -77,9 +86,10 @@ impl Mirror {
         if places.main.is_none() {
             return Err(Unavailable::Here("the system's apt knows no Debian mirror".into()));
         }
-        let state = cache.join("apt").join(format!("{suite}-{arch}"));
+        let part = if security { "" } else { "-release" };
+        let state = cache.join("apt").join(format!("{suite}{part}-{arch}"));
         let mirror = Self { arch, config: state.join("apt.conf"), downloads: cache.into() };
-        mirror.write_config(&state, &places.sources(suite))?;
+        mirror.write_config(&state, &places.sources(suite, security))?;
         mirror.update(&state, suite)?;
         Ok(mirror)
     }
@@ -207,9 +217,10 @@ mod tests {
         let places = Places::parse(text);
         assert_eq!(places.main.as_deref(), Some("tor+http://mirror.example/pub/debian/"));
         assert_eq!(places.security.as_deref(), Some("http://mirror.example/debian-security/"));
-        assert_eq!(places.sources("trixie").lines().count(), 2);
-        assert!(places.sources("trixie").contains("debian-security/ trixie-security main\n"));
-        assert_eq!(places.sources("sid").lines().count(), 1);
+        assert_eq!(places.sources("trixie", true).lines().count(), 2);
+        assert!(places.sources("trixie", true).contains("debian-security/ trixie-security main\n"));
+        assert_eq!(places.sources("sid", true).lines().count(), 1);
+        assert_eq!(places.sources("trixie", false).lines().count(), 1);
         assert_eq!(Places::parse("https://other.example/node|main\n"), Places::default());
     }
 

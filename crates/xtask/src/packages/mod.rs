@@ -159,14 +159,102 @@ pub fn release(line: &Line) -> Result<(String, String)> {
     Ok((release.context("a line has debug packages only")?.to_owned(), version))
 }
 
+/// A kernel image that a release has for an architecture.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Released {
+    /// Debian suite.
+    pub suite: &'static str,
+    /// Debian architecture.
+    pub arch: &'static str,
+    /// `6.1.0-50-cloud-amd64`: what is between `linux-image-` and `-dbg`.
+    pub release: String,
+    /// Package version.
+    pub version: String,
+    /// The package that holds its configuration.
+    config: String,
+}
+
+impl Released {
+    /// The debug package and the one with the configuration, fetched where they are not here.
+    pub fn fetch(&self) -> Result<Vec<PathBuf>> {
+        let debug = format!("linux-image-{}-dbg", self.release);
+        let mut paths = Vec::new();
+        for name in [&debug, &self.config] {
+            paths.push(of_release(self.suite, self.arch, name, &self.version)?);
+        }
+        Ok(paths)
+    }
+
+    /// Removes what [`Released::fetch`] fetched; a directory that the user named is left alone.
+    pub fn remove(&self, paths: &[PathBuf]) -> Result<()> {
+        for path in paths.iter().filter(|path| path.starts_with(cache())) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove `{}`", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The newest kernels of a series, of all flavours, that a release has for an architecture.
+pub fn released(suite: &'static str, series: &str, arch: &'static str) -> Result<Vec<Released>> {
+    let mirror = apt::Mirror::open_release(suite, arch, &cache()).map_err(anyhow::Error::from)?;
+    let start = format!("linux-image-{series}.");
+    let all = mirror.packages(&|package| {
+        package.starts_with(&start) || package.starts_with(&format!("linux-base-{series}."))
+    })?;
+    let has =
+        |name: &str, version: &str| all.iter().any(|found| found.package == name && found.version == version);
+    let mut newest: Vec<(String, Released)> = Vec::new();
+    for found in &all {
+        let Some(release) =
+            found.package.strip_prefix("linux-image-").and_then(|rest| rest.strip_suffix("-dbg"))
+        else {
+            continue;
+        };
+        // What follows the version and the ABI number, or the suffix of the release, is the flavour.
+        let flavour = release.split('-').skip(1).skip_while(|part| part.parse::<u32>().is_ok());
+        let flavour = flavour.collect::<Vec<_>>().join("-");
+        let base = format!("linux-base-{release}");
+        let config = if has(&base, &found.version) { base } else { format!("linux-image-{release}") };
+        let released =
+            Released { suite, arch, release: release.into(), version: found.version.clone(), config };
+        match newest.iter_mut().find(|(other, _)| *other == flavour) {
+            Some((_, other)) if numbers(&other.version) < numbers(&released.version) => *other = released,
+            Some(_) => {}
+            None => newest.push((flavour, released)),
+        }
+    }
+    newest.sort();
+    Ok(newest.into_iter().map(|(_, released)| released).collect())
+}
+
+/// A package of a release, by its exact name and version.
+pub fn of_release(suite: &str, arch: &'static str, name: &str, version: &str) -> Result<PathBuf> {
+    let here = local(arch, &|package| package == name);
+    match here.into_iter().find(|found| found.version == version).and_then(|found| found.path) {
+        Some(path) => Ok(path),
+        None => apt::Mirror::open_release(suite, arch, &cache())
+            .map_err(anyhow::Error::from)?
+            .download(name, version),
+    }
+}
+
 /// The vmlinux of a line's package as a file of its own, for tools that read no packages.
 pub fn vmlinux(line: &Line) -> Result<PathBuf, Unavailable> {
-    let package = debug_package(line)?;
+    Ok(unpacked(&debug_package(line)?)?)
+}
+
+/// The vmlinux of a debug package as a file of its own.
+pub fn unpacked(package: &Path) -> Result<PathBuf> {
     let stem = package.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let path = cache().join(format!("{stem}.vmlinux"));
     if !path.is_file() {
         eprintln!("unpacking the vmlinux of {}", package.display());
-        unpack_vmlinux(&package, &path)?;
+        unpack_vmlinux(package, &path)?;
     }
     Ok(path)
 }
@@ -236,7 +324,11 @@ fn local(arch: &str, fits: &dyn Fn(&str) -> bool) -> Vec<Candidate> {
         .filter_map(|file| {
             let path = file.ok()?.path();
             let (package, version, file_arch) = parts(&path)?;
-            (file_arch == arch && fits(&package)).then_some(Candidate { package, version, path: Some(path) })
+            ((file_arch == arch || file_arch == "all") && fits(&package)).then_some(Candidate {
+                package,
+                version,
+                path: Some(path),
+            })
         })
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -93,6 +93,7 @@ fn anonymous_types_are_part_of_what_contains_them() {
         &[unit(dies)],
         definitions,
         &[
+            "enum  include/linux/fs.h:6 4: enum{A = 0, B = 7} 4",
             &format!(
                 "struct box include/linux/fs.h:3 16: struct {{union {{int number@0, {pair} inner@0}} 8 @0, \
              {pair} named@64, enum{{A = 0, B = 7}} 4 kind@96}} 16"

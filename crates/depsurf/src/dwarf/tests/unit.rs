@@ -159,6 +159,24 @@ fn units_that_are_not_compile_units_are_noted() {
     });
 }
 
+/// DWARF 4 has a compile unit with an attribute of GNU's, DWARF 5 the same or a tag of its own.
+#[test]
+fn units_whose_dies_are_in_other_files_are_noted() {
+    let split = |name: &str, attribute| Unit::new(name).attr(attribute, Value::Text("x.dwo".into()));
+    let units = [
+        split("fs/a.c", DW_AT_GNU_dwo_name),
+        split("fs/b.c", DW_AT_dwo_name),
+        Unit::new("fs/c.c").child(function("f", "fs/c.c")),
+    ];
+    each(&units, |facts| {
+        assert_eq!(functions(facts), ["fs/c.c: extern f fs/c.c:1 @0x1000 () -> void"]);
+        let notes = notes(facts);
+        assert_eq!(note_counts(facts), [("dwarf-split-unit".to_owned(), 2)]);
+        assert!(notes[0].lossy && notes[0].message.contains("CONFIG_DEBUG_INFO_SPLIT"));
+        assert_eq!(notes[0].first.as_deref(), Some("fs/a.c"));
+    });
+}
+
 #[test]
 fn without_debug_information_there_are_no_facts() {
     let facts = read(false, |_| &[], &Silent).unwrap();

@@ -350,3 +350,40 @@ fn comparing_definitions_does_not_grow_with_their_paths() {
     assert_eq!(types.with_name("top").count(), 1);
     assert_eq!(types.with_name("leaf").count(), 1);
 }
+
+/// `enum { A, B };` is how a header defines constants: no type refers to it, and readers look for its values.
+#[test]
+fn enums_without_a_name_are_kept_once() {
+    let header = || {
+        [
+            Die::new(DW_TAG_base_type)
+                .label("int")
+                .attr(DW_AT_name, Value::Text("int".into()))
+                .attr(DW_AT_byte_size, Value::Data1(4)),
+            enumeration(
+                "",
+                4,
+                "include/linux/trace_events.h",
+                6,
+                [("FL_FILTERED", 1), ("FL_TRACEPOINT", 16)],
+            ),
+            enumeration("", 4, "include/linux/trace_events.h", 9, [("OTHER", 7)]),
+        ]
+    };
+    let units = ["a.c", "b.c"].map(|name| Unit::new(name).children(header()));
+    let values = |mapped: &Mapped| -> Vec<String> {
+        let types = mapped.table.view(&mapped.strings, &[]);
+        let enums = types.iter().filter(|ty| ty.kind() == TypeKind::Enum);
+        enums
+            .map(|ty| ty.enumerators().map(|value| format!("{}={} ", value.name, value.value)).collect())
+            .collect()
+    };
+    let alone = Mapped::new(&units, None, Target::LE64);
+    assert_eq!(values(&alone), ["FL_FILTERED=1 FL_TRACEPOINT=16 ", "OTHER=7 "]);
+
+    // What BTF has already is not appended.
+    let mut btf = testkit::btf::Btf::new(Endian::Little);
+    btf.enumeration("", 4, [("FL_FILTERED", 1), ("FL_TRACEPOINT", 16)]);
+    let beside = Mapped::new(&units, Some(&btf.build()), Target::LE64);
+    assert_eq!(values(&beside), ["FL_FILTERED=1 FL_TRACEPOINT=16 ", "OTHER=7 "]);
+}

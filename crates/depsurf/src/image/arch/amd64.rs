@@ -17,6 +17,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_X86_64_32.0, DataRelocation::Set(4)),
         (elf::R_X86_64_32S.0, DataRelocation::Set(4)),
     ],
+    site_before_entry: 0,
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[
@@ -51,4 +52,10 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: Some("x32_sys_call"),
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "x64",
+    open_syscall_prefix: Some("__x64_"),
+    argument_registers: &["di", "si", "dx", "cx", "r8", "r9"],
+    return_register: "ax",
+    register_mark: ("pt_regs", "r15"),
 };

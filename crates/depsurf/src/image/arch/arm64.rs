@@ -16,6 +16,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_AARCH64_ABS64.0, DataRelocation::Set(8)),
         (elf::R_AARCH64_ABS32.0, DataRelocation::Set(4)),
     ],
+    site_before_entry: 8,
     // arch/arm64/kernel/probes/kprobes.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__hyp_text_start", "__hyp_text_end")],
     syscall_tables: &[
@@ -34,4 +35,12 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "arm64",
+    open_syscall_prefix: Some("__arm64_"),
+    argument_registers: &[
+        "regs[0]", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]", "regs[6]", "regs[7]",
+    ],
+    return_register: "regs[0]",
+    register_mark: ("user_pt_regs", "pstate"),
 };

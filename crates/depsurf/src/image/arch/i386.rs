@@ -13,6 +13,7 @@ pub(super) static MACHINE: Machine = Machine {
     relative_relocation: elf::R_386_RELATIVE.0,
     absolute_relocation: elf::R_386_32.0,
     data_relocations: &[(elf::R_386_32.0, DataRelocation::Set(4))],
+    site_before_entry: 0,
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[SyscallTable {
@@ -22,4 +23,10 @@ pub(super) static MACHINE: Machine = Machine {
         prefixes: &["__ia32_sys_", "sys_", "ptregs_"],
         dispatcher: Some("ia32_sys_call"),
     }],
+    metadata_names: &[],
+    libbpf_word: "ia32",
+    open_syscall_prefix: Some("__ia32_"),
+    argument_registers: &["ax", "dx", "cx"],
+    return_register: "ax",
+    register_mark: ("pt_regs", "orig_ax"),
 };

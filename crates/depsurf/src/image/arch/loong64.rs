@@ -24,6 +24,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_LARCH_SUB16.0, DataRelocation::Subtract(2)),
         (elf::R_LARCH_SUB8.0, DataRelocation::Subtract(1)),
     ],
+    site_before_entry: 0,
     // arch/loongarch/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[SyscallTable {
@@ -33,4 +34,12 @@ pub(super) static MACHINE: Machine = Machine {
         prefixes: &["__loongarch_sys_", "sys_"],
         dispatcher: None,
     }],
+    metadata_names: &[],
+    libbpf_word: "loongarch",
+    open_syscall_prefix: Some("sys_"),
+    argument_registers: &[
+        "regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]",
+    ],
+    return_register: "regs[4]",
+    register_mark: ("pt_regs", "csr_era"),
 };

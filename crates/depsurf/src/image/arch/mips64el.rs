@@ -16,6 +16,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_MIPS_64.0, DataRelocation::Set(8)),
         (elf::R_MIPS_32.0, DataRelocation::Set(4)),
     ],
+    site_before_entry: 0,
     no_probe_areas: &[],
     syscall_tables: &[
         SyscallTable {
@@ -29,15 +30,23 @@ pub(super) static MACHINE: Machine = Machine {
             symbol: "sysn32_call_table",
             abi: "n32",
             first_number: 6000,
-            prefixes: &["sys_", "__sys_", "compat_sys_", "sys32_", "sysn32_", "mips_"],
+            prefixes: &["sys_32_", "sys_", "__sys_", "compat_sys_", "sys32_", "sysn32_", "mips_"],
             dispatcher: None,
         },
         SyscallTable {
             symbol: "sys32_call_table",
             abi: "o32",
             first_number: 4000,
-            prefixes: &["sys_", "__sys_", "compat_sys_", "sys32_", "mips_"],
+            prefixes: &["sys_32_", "sys_", "__sys_", "compat_sys_", "sys32_", "mips_"],
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "mips",
+    open_syscall_prefix: None,
+    argument_registers: &[
+        "regs[4]", "regs[5]", "regs[6]", "regs[7]", "regs[8]", "regs[9]", "regs[10]", "regs[11]",
+    ],
+    return_register: "regs[2]",
+    register_mark: ("pt_regs", "cp0_status"),
 };

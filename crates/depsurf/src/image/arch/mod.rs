@@ -33,11 +33,29 @@ pub struct Machine {
     pub absolute_relocation: u32,
     /// Relocations of data in object files, by their numbers.
     pub data_relocations: &'static [(u32, DataRelocation)],
+    /// Bytes before a function's entry at which its ftrace site is, where the kernel was built with sites before entries: with
+    /// `CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS` two words precede the entry. 0 where sites are never there.
+    pub site_before_entry: u64,
     /// Start and stop symbols of code that the architecture's `arch_populate_kprobe_blacklist` or
     /// `arch_within_kprobe_blacklist` puts on the kprobe blacklist, beside what every architecture has there.
     pub no_probe_areas: &'static [(&'static str, &'static str)],
     /// System call tables: the native one first, then those for other ABIs.
     pub syscall_tables: &'static [SyscallTable],
+    /// Names of entries, and those that the metadata of the same system calls has, where an architecture's wrappers have
+    /// names of their own.
+    pub metadata_names: &'static [(&'static str, &'static str)],
+    /// libbpf's word for it, in the names of system call entries (`arch_specific_syscall_pfx`): `__WORD_sys_NAME`.
+    pub libbpf_word: &'static str,
+    /// What newer verifiers take for the name of a system call's entry (`has_arch_syscall_prefix` in
+    /// `kernel/bpf/verifier.c`); `None` where they take none.
+    pub open_syscall_prefix: Option<&'static str>,
+    /// The registers that hold the first arguments of a function, by their names in `struct pt_regs`, in order.
+    pub argument_registers: &'static [&'static str],
+    /// The register that holds what a function returns.
+    pub return_register: &'static str,
+    /// A struct and a member of it that only this architecture has, among the registers. Of amd64 and i386, and only of these, the
+    /// first in the table is it.
+    pub register_mark: (&'static str, &'static str),
 }
 
 /// What a relocation of data does, to a word of 1, 2, 4 or 8 bytes.
@@ -94,11 +112,24 @@ static MACHINES: [&Machine; 9] = [
     &s390x::MACHINE,
 ];
 
+/// The facts of an architecture.
+///
+/// # Panics
+/// Never: every [`Arch`] has its place in the table, which a test looks at.
+#[must_use]
+pub fn of(arch: Arch) -> &'static Machine {
+    MACHINES.into_iter().find(|machine| machine.arch == arch).expect("every architecture is in the table")
+}
+
+/// All architectures, in the order of their names.
+pub fn all() -> impl Iterator<Item = &'static Machine> {
+    MACHINES.into_iter()
+}
+
 /// Bytes of a pointer of an architecture, and whether it is big-endian.
 #[must_use]
 pub fn shape(arch: Arch) -> (u8, bool) {
-    let machine =
-        MACHINES.into_iter().find(|known| known.arch == arch).expect("every architecture is in the table");
+    let machine = of(arch);
     (machine.address_size, machine.big_endian)
 }
 
@@ -126,4 +157,25 @@ pub(super) fn find(machine: elf::Machine, is_64: bool, endian: Endianness) -> Re
             };
             Error::UnsupportedMachine { what }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_architecture_is_in_the_table() {
+        for arch in Arch::ALL {
+            assert_eq!(of(arch).arch, arch);
+        }
+    }
+
+    #[test]
+    fn registers_tell_architectures_apart() {
+        for machine in all() {
+            let others = all().filter(|other| other.register_mark == machine.register_mark);
+            assert_eq!(others.count(), 1, "{:?}", machine.arch);
+            assert!(!machine.argument_registers.is_empty());
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_PPC64_ADDR64.0, DataRelocation::Set(8)),
         (elf::R_PPC64_ADDR32.0, DataRelocation::Set(4)),
     ],
+    site_before_entry: 0,
     // arch/powerpc/kernel/kprobes.c
     no_probe_areas: &[("_stext", "__head_end")],
     syscall_tables: &[
@@ -34,4 +35,10 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "powerpc",
+    open_syscall_prefix: Some("sys_"),
+    argument_registers: &["gpr[3]", "gpr[4]", "gpr[5]", "gpr[6]", "gpr[7]", "gpr[8]", "gpr[9]", "gpr[10]"],
+    return_register: "gpr[3]",
+    register_mark: ("pt_regs", "orig_gpr3"),
 };

@@ -27,6 +27,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_RISCV_SUB16.0, DataRelocation::Subtract(2)),
         (elf::R_RISCV_SUB8.0, DataRelocation::Subtract(1)),
     ],
+    site_before_entry: 8,
     // arch/riscv/kernel/probes/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[
@@ -45,4 +46,10 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "riscv",
+    open_syscall_prefix: Some("__riscv_"),
+    argument_registers: &["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"],
+    return_register: "a0",
+    register_mark: ("pt_regs", "badaddr"),
 };

@@ -13,6 +13,7 @@ pub(super) static MACHINE: Machine = Machine {
     relative_relocation: elf::R_390_RELATIVE.0,
     absolute_relocation: elf::R_390_64.0,
     data_relocations: &[(elf::R_390_64.0, DataRelocation::Set(8)), (elf::R_390_32.0, DataRelocation::Set(4))],
+    site_before_entry: 0,
     // arch/s390/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[
@@ -31,4 +32,10 @@ pub(super) static MACHINE: Machine = Machine {
             dispatcher: None,
         },
     ],
+    metadata_names: &[],
+    libbpf_word: "s390x",
+    open_syscall_prefix: Some("__s390x_"),
+    argument_registers: &["gprs[2]", "gprs[3]", "gprs[4]", "gprs[5]", "gprs[6]"],
+    return_register: "gprs[2]",
+    register_mark: ("pt_regs", "orig_gpr2"),
 };

@@ -351,6 +351,12 @@ fn a_suffixed_symbol_may_use_the_site_of_the_plain_one() {
 fn fentry_needs_the_kernels_own_btf() {
     let mut image = Image::new();
     image.types(|_| ());
+    check(image, "f", fentry, "no-btf");
+    // BTF without a FUNC of that name.
+    let mut image = Image::new();
+    image.types(|types| {
+        types.structure("s", &[("member", "int")]);
+    });
     check(image, "f", fentry, "no-btf-func");
     // The same FUNC, but read from DWARF.
     let mut image = Image::new();

@@ -20,6 +20,7 @@ impl Obstacle {
             Self::InitText => "init-text",
             Self::NoFtraceSite { .. } => "no-ftrace-site",
             Self::NoKretprobe => "kretprobe-blacklist",
+            Self::NoBtf => "no-btf",
             Self::NoBtfFunc => "no-btf-func",
             Self::NoTrampoline => "no-trampoline",
             Self::Signature { .. } => "signature",
@@ -78,6 +79,7 @@ impl fmt::Display for Obstacle {
             }
             Self::NoFtraceSite { declared_inline: false } => f.write_str("no ftrace site (notrace)"),
             Self::NoKretprobe => f.write_str("on the kretprobe blacklist"),
+            Self::NoBtf => f.write_str("this kernel has no BTF"),
             Self::NoBtfFunc => f.write_str("no FUNC of this name in the kernel's BTF"),
             Self::NoTrampoline => f.write_str("this kernel has no BPF trampolines"),
             Self::Signature { what: Signature::Variadic } => {
