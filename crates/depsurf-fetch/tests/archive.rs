@@ -43,7 +43,7 @@ fn server() -> Server {
         ],
     );
     // As since 7.2: the configuration is in a package of its own.
-    let base = mirror::Package {
+    let base = Package {
         name: "linux-base-6.12.90+deb13-rt-amd64".into(),
         source: "linux".into(),
         version: "6.12.90-1".into(),

@@ -158,7 +158,7 @@ fn wrong_bytes_are_refused_and_thrown_away() {
     let error = whole(&remote, directory.path()).unwrap_err();
     assert!(matches!(error, Error::Differs { .. }) && error.to_string().contains("SHA-256"), "{error}");
     assert_eq!(files(directory.path()), [""; 0]);
-    server.change(PATH, |file| drop(file.bytes.pop()));
+    server.change(PATH, |file| file.bytes.truncate((1 << 20) - 1));
     let error = whole(&remote, directory.path()).unwrap_err();
     assert!(error.to_string().contains("it has 1048575 bytes, not 1048576"), "{error}");
 }

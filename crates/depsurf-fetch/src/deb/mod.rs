@@ -86,6 +86,8 @@ pub struct Archive {
     suites: RefCell<HashMap<String, Option<Rc<Suite>>>>,
     indexes: RefCell<HashMap<String, Rc<Vec<Package>>>>,
     warnings: RefCell<Vec<String>>,
+    /// Indexes that are listed and not there: architectures of a suite.
+    missing: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
 /// A suite of one mirror.
@@ -123,6 +125,7 @@ impl Archive {
             suites: RefCell::default(),
             indexes: RefCell::default(),
             warnings: RefCell::default(),
+            missing: RefCell::default(),
         }
     }
 
@@ -292,7 +295,11 @@ impl Archive {
             }
         }
         // Mirrors may have some architectures only, and list all.
-        self.warn(format!("`{base}` has no index of {component} for {arch}, so its packages are left out"));
+        self.missing
+            .borrow_mut()
+            .entry(format!("`{base}` has no index of {component}"))
+            .or_default()
+            .push(arch.into());
         Ok(Vec::new())
     }
 
@@ -404,6 +411,9 @@ impl Place for Archive {
                 });
             }
         }
+        for (what, archs) in std::mem::take(&mut *self.missing.borrow_mut()) {
+            self.warn(format!("{what} for {}, so its packages are left out", archs.join(", ")));
+        }
         let warnings = std::mem::take(&mut *self.warnings.borrow_mut());
         if kernels.is_empty() {
             let (what, help) = match wanted {
@@ -453,7 +463,7 @@ fn remote(suite: &Suite, package: &Package) -> Remote {
 
 /// Whether a pattern ends in the word, so that it can mean nothing else.
 fn ends_with_word(pattern: &str, word: &str) -> bool {
-    pattern.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('-'))
+    pattern.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(['-', '*']))
 }
 
 /// The text of a file in the form of a signed message (RFC 9580 §7), whose signature nobody checks.
@@ -482,7 +492,7 @@ mod tests {
     #[test]
     fn patterns_may_say_the_architecture() {
         assert!(ends_with_word("cloud-amd64", "amd64") && ends_with_word("amd64", "amd64"));
-        assert!(ends_with_word("6.1.*-arm64", "arm64"));
+        assert!(ends_with_word("6.1.*-arm64", "arm64") && ends_with_word("*amd64", "amd64"));
         assert!(!ends_with_word("*", "amd64") && !ends_with_word("xamd64", "amd64"));
     }
 }
