@@ -2,26 +2,25 @@
 
 use std::path::Path;
 
-use depsurf::kernel::KernelId;
+use depsurf::image::Image;
 use depsurf::note::Note;
 use depsurf::progress::Progress;
 use depsurf::source::live::Live;
-use depsurf::source::{self, Input, ModuleChoice};
+use depsurf::source::{self, Bytes, Input, Kind, ModuleChoice};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
 use depsurf::{Error, extract};
 
 use crate::args::{Add, Global};
+use crate::batch::{self, Done, Task};
 use crate::dataset;
-use crate::exit;
-use crate::jobs;
+use crate::known::{Known, Wanted};
+use crate::memory;
 use crate::output::Output;
-use crate::progress::Bar;
 use crate::terminal::Terminal;
 
 /// Reads kernels, keeps their surfaces, and prints the kernels' names.
 pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    jobs::limit(verb.jobs)?;
     let inputs: Vec<Source> = if verb.live {
         vec![Source::Live(&verb.root)]
     } else {
@@ -29,35 +28,17 @@ pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output
     };
     // A directory that cannot be one is told before the work, one that is missing is made after it.
     let place = dataset::place_to_write(global)?;
-    if place.exists() {
-        Dataset::open(&place)?;
-    }
-    let mut status = exit::FINE;
-    let mut added: Vec<KernelId> = Vec::new();
-    let progress = Bar::new(terminal);
-    for input in &inputs {
-        progress.heading(&input.name());
-        let kernel = read(input, verb, terminal, &progress).and_then(|surface| {
-            progress.step("keep the surface", None);
-            Dataset::create(&place)?.add(&surface)?;
-            Ok(surface.kernel().clone())
-        });
-        match kernel {
-            Ok(kernel) => {
-                if added.contains(&kernel) {
-                    terminal.warning(format_args!("`{kernel}` was given twice; the last one is kept"));
-                }
-                progress.suspend(|| output.line(&kernel).and_then(|()| output.flush()))?;
-                added.push(kernel);
-            }
-            Err(error) => {
-                progress.suspend(|| terminal.error(&error.into()));
-                status = exit::FAILED;
-            }
-        }
-    }
-    progress.finish();
-    Ok(status)
+    let known = match place.exists() {
+        true => Known::of(&Dataset::open(&place)?),
+        false => Known::default(),
+    };
+    let (place, known, verbose) = (place.as_path(), &known, terminal.verbose());
+    let tasks = inputs.iter().map(|input| Task {
+        name: input.name(),
+        need: input.need(),
+        work: Box::new(move |progress| one(input, verb, place, known, verbose, progress)),
+    });
+    batch::run(tasks.collect(), verb.limits.limits(), terminal, output)
 }
 
 /// Where a kernel comes from.
@@ -73,6 +54,14 @@ impl Source<'_> {
         match self {
             Self::Files(input) => input.image.display().to_string(),
             Self::Live(_) => "the running kernel".into(),
+        }
+    }
+
+    /// Bytes of memory that reading it may take.
+    fn need(&self) -> u64 {
+        match self {
+            Self::Files(input) => memory::need_of(&input.image),
+            Self::Live(_) => memory::OF_LIVE,
         }
     }
 }
@@ -100,12 +89,31 @@ fn inputs(verb: &Add) -> depsurf::Result<Vec<Input>> {
     Ok(inputs)
 }
 
-fn read(from: &Source<'_>, verb: &Add, terminal: &Terminal, progress: &Bar) -> depsurf::Result<Surface> {
+fn one(
+    from: &Source<'_>,
+    verb: &Add,
+    place: &Path,
+    known: &Known,
+    verbose: bool,
+    progress: &dyn Progress,
+) -> depsurf::Result<Done> {
     let modules = ModuleChoice::parse(&verb.modules)?;
+    let reads_modules = !modules.is_none();
     let options =
         extract::Options { name: verb.name.clone(), strict: verb.strict, modules, ..Default::default() };
+    let mut notes = Vec::new();
     let extracted = match from {
         Source::Files(input) => {
+            // What was kept may have losses that are not accepted now.
+            // A configuration that is named is news, whatever it says, and so are modules.
+            if !verb.force
+                && !verb.strict
+                && verb.config.is_none()
+                && !reads_modules
+                && let Some(done) = unchanged(input, verb, known)
+            {
+                return Ok(done);
+            }
             let kernel = source::open(&input.image, &input.options(), progress)?;
             let extracted = extract::surface(&kernel, &options, progress)
                 .map_err(|error| error.at(input.image.display().to_string()))?;
@@ -114,25 +122,52 @@ fn read(from: &Source<'_>, verb: &Add, terminal: &Terminal, progress: &Bar) -> d
                     Some(package) => format!("the package `{package}`"),
                     None => "--config FILE".into(),
                 };
-                progress.suspend(|| {
-                    terminal.note(format_args!("the configuration is unknown; give {with} to have it"));
-                });
+                notes.push(format!("the configuration is unknown; give {with} to have it"));
             }
             extracted
         }
         Source::Live(root) => extract::live::surface(&Live::read(root)?, &options, progress)?,
     };
-    progress.suspend(|| tell(&extracted.notes, terminal));
-    Surface::from_bytes(extracted.bytes)
+    notes.extend(tell(&extracted.notes, verbose));
+    let surface = Surface::from_bytes(extracted.bytes)?;
+    progress.step("keep the surface", None);
+    Dataset::create(place)?.add(&surface)?;
+    Ok(Done { kernel: surface.kernel().clone(), unchanged: false, detail: None, notes, warnings: Vec::new() })
 }
 
-/// Tells what was lost; by design skipped things only with `-v`.
-fn tell(notes: &[Note], terminal: &Terminal) {
-    if terminal.verbose() {
-        for note in notes {
-            terminal.note(format_args!("{} ({}) [{}]", note.message, note.count, note.id));
+/// The kernel of an input that is in the dataset as it is. A package is told by its name and version, a vmlinux by its
+/// build id.
+fn unchanged(input: &Input, verb: &Add, known: &Known) -> Option<Done> {
+    let mut wanted = Wanted { name: verb.name.as_ref(), config: input.config.is_some(), ..Wanted::default() };
+    let (package, id);
+    match source::identify(&input.image).ok()? {
+        Kind::Package(found) => {
+            package = found;
+            wanted.package = Some((&package.name, &package.version));
         }
+        Kind::Elf => {
+            let bytes = Bytes::map(&input.image).ok()?;
+            id = hex(Image::parse(&bytes).ok()?.build_id()?);
+            wanted.build_id = Some(&id);
+        }
+        _ => return None,
+    }
+    let kernel = known.find(&wanted)?.clone();
+    let notes = vec![format!("`{kernel}` is there already, from the same build; --force reads it again")];
+    Some(Done { kernel, unchanged: true, detail: None, notes, warnings: Vec::new() })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What was lost; by design skipped things only with `-v`.
+pub fn tell(notes: &[Note], verbose: bool) -> Vec<String> {
+    if verbose {
+        notes.iter().map(|note| format!("{} ({}) [{}]", note.message, note.count, note.id)).collect()
     } else if notes.iter().any(|note| note.lossy) {
-        terminal.note("not everything could be read; `depsurf list -v` tells what");
+        vec!["not everything could be read; `depsurf info KERNEL` tells what".into()]
+    } else {
+        Vec::new()
     }
 }

@@ -60,7 +60,12 @@ fn named(global: &Global) -> Option<PathBuf> {
 
 /// Where packed surfaces are expanded to.
 fn cache_directory() -> Option<PathBuf> {
-    Some(user_directory(CACHE)?.join("surfaces"))
+    Some(cache()?.join("surfaces"))
+}
+
+/// Where what can be had again is kept.
+pub fn cache() -> Option<PathBuf> {
+    user_directory(CACHE)
 }
 
 fn user_directory((variable, below_home): (&str, &str)) -> Option<PathBuf> {
@@ -91,8 +96,16 @@ impl Wanted {
     /// # Errors
     /// When what is given is not written as it should be.
     pub fn new(given: &[String], global: &Global) -> Result<Self> {
+        Self::of("--kernel", given, global)
+    }
+
+    /// As [`Wanted::new`], given as something else than an option of this name.
+    ///
+    /// # Errors
+    /// As [`Wanted::new`].
+    pub fn of(argument: &str, given: &[String], global: &Global) -> Result<Self> {
         let parse = |texts: &[String], place: &str| Selection::parse(texts).map_err(|error| error.at(place));
-        let kernels = parse(given, "--kernel")?;
+        let kernels = parse(given, argument)?;
         let by_variable = || env::var(DEFAULT).ok().filter(|value| !value.is_empty());
         let default = match (&global.default, by_variable()) {
             (Some(text), _) => {

@@ -64,56 +64,56 @@ struct ListedMember<'a> {
 /// A kernel of a dataset.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ListedKernel")]
-struct Row<'a> {
+pub struct Row<'a> {
     /// Its name in the dataset: `6.1.176-50-cloud-amd64`.
-    kernel: String,
+    pub kernel: String,
     /// Upstream version: `6.1.176`.
-    version: String,
+    pub version: String,
     /// ABI number or release suffix; empty where there is none.
-    release: &'a str,
+    pub release: &'a str,
     /// `generic`, `cloud`, `rt` ...
-    flavour: &'a str,
+    pub flavour: &'a str,
     /// Architecture, by the distribution's word for it.
-    arch: &'a str,
+    pub arch: &'a str,
     /// `uname -r`; `None` where the image does not tell.
-    uname: Option<&'a str>,
+    pub uname: Option<&'a str>,
     /// `debian`, `ubuntu` ...; `None` where neither banner nor package tell.
-    distribution: Option<&'a str>,
+    pub distribution: Option<&'a str>,
     /// The package the image came from; `None` where it came from none.
-    package: Option<&'a Package>,
+    pub package: Option<&'a Package>,
     /// First line of `.comment`; `None` where it has none.
-    compiler: Option<&'a str>,
+    pub compiler: Option<&'a str>,
     /// `linux_banner` of the image; `None` where it has none.
-    banner: Option<&'a str>,
+    pub banner: Option<&'a str>,
     /// GNU build id of the image, in hex; `None` where it has none.
-    build_id: Option<&'a str>,
+    pub build_id: Option<&'a str>,
     /// Bytes of the surface file.
-    size: u64,
+    pub size: u64,
     /// How many things there are of each kind.
-    counts: Counts,
+    pub counts: Counts,
     /// For each kind of fact whether it was read, and from where.
-    evidence: &'a BTreeMap<Fact, Evidence>,
+    pub evidence: &'a BTreeMap<Fact, Evidence>,
     /// What was skipped when the image was read.
-    notes: Vec<Note>,
+    pub notes: Vec<Note>,
 }
 
 /// How many there are of each kind; `None` where the image does not tell.
 #[derive(Serialize, JsonSchema)]
-struct Counts {
+pub struct Counts {
     /// Names of functions.
-    functions: Option<usize>,
+    pub functions: Option<usize>,
     /// Names of structs.
-    structs: Option<usize>,
+    pub structs: Option<usize>,
     /// Trace events, those of system calls included, and raw tracepoints.
-    tracepoints: Option<usize>,
+    pub tracepoints: Option<usize>,
     /// LSM hooks.
-    lsm_hooks: Option<usize>,
+    pub lsm_hooks: Option<usize>,
     /// Functions that eBPF programs may call.
-    kfuncs: Option<usize>,
+    pub kfuncs: Option<usize>,
     /// System calls of the native table that are implemented.
-    syscalls: Option<usize>,
+    pub syscalls: Option<usize>,
     /// Kconfig options that the configuration names.
-    configs: Option<usize>,
+    pub configs: Option<usize>,
 }
 
 /// Prints the kernels of the dataset.
@@ -147,7 +147,8 @@ struct Arranged<'a> {
     ids: Vec<&'a KernelId>,
 }
 
-fn row(surface: &Surface) -> depsurf::Result<Row<'_>> {
+/// A kernel as it is listed.
+pub fn row(surface: &Surface) -> depsurf::Result<Row<'_>> {
     let meta = surface.meta();
     let kernel = surface.kernel();
     Ok(Row {
@@ -348,6 +349,12 @@ fn line(row: [&str; COLUMNS.len()], widths: &[usize]) -> String {
     line
 }
 
+/// A kind of fact as JSON and messages have it.
+pub fn fact_name(fact: Fact) -> String {
+    let name = serde_json::to_value(fact).ok();
+    name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+}
+
 /// What `-v` adds: identity, where each kind of fact was read, and what was skipped.
 fn details(row: &Row<'_>) -> Vec<(&'static str, String)> {
     let package = row.package.map(|package| format!("{} {}", package.name, package.version));
@@ -363,8 +370,7 @@ fn details(row: &Row<'_>) -> Vec<(&'static str, String)> {
     .filter_map(|(name, value)| Some((name, value?)))
     .collect();
     for (fact, evidence) in row.evidence {
-        let fact = serde_json::to_value(fact).ok();
-        let fact = fact.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
+        let fact = fact_name(*fact);
         lines.push(match evidence {
             Evidence::Known { source } => ("known", format!("{fact}, from {source}")),
             Evidence::Unknown { reason } => ("unknown", format!("{fact}: {reason}")),

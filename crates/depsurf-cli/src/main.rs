@@ -2,6 +2,7 @@
 
 mod add;
 mod args;
+mod batch;
 mod check;
 mod completions;
 mod dataset;
@@ -14,20 +15,26 @@ mod export;
 mod gate;
 mod groups;
 mod import;
+mod info;
 mod jobs;
+mod known;
 mod list;
 mod log;
 mod man;
+mod memory;
 mod objects;
 mod output;
 mod pages;
 mod progress;
+mod pull;
+mod remove;
 mod schema;
 mod search;
 mod show;
 mod side;
 mod starter;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -60,6 +67,10 @@ fn run(arguments: &Arguments, terminal: &Terminal, output: &mut Output) -> anyho
     let global = &arguments.global;
     match &arguments.verb {
         Verb::Add(verb) => add::run(verb, global, terminal, output),
+        Verb::Pull(verb) => pull::run(verb, global, terminal, output),
+        Verb::Remove(verb) => remove::run(verb, global, terminal, output),
+        Verb::Verify(verb) => verify::run(verb, global, terminal, output),
+        Verb::Info(verb) => info::run(verb, global, terminal, output),
         Verb::List(verb) => list::run(verb, global, terminal, output),
         Verb::Show(verb) => show::run(verb, global, terminal, output),
         Verb::Check(verb) => check::run(verb, global, terminal, output),

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use depsurf::progress::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::Terminal;
 
@@ -66,13 +66,6 @@ impl Bar {
                 }
             });
         }
-    }
-
-    /// Says which kernel comes next; its steps follow.
-    pub fn heading(&self, text: &str) {
-        let mut state = lock(&self.state);
-        state.end_step(&self.bar);
-        state.line(&self.bar, text.to_owned());
     }
 
     /// Lets `say` write to the terminal between two drawings.
@@ -143,6 +136,96 @@ impl Progress for Bar {
 
     fn advance(&self, amount: u64) {
         self.bar.inc(amount);
+    }
+}
+
+/// How far several kernels are, a line for each that is being read; of a single one the steps that are done, too.
+pub struct Bars {
+    several: Option<MultiProgress>,
+    single: Option<Bar>,
+}
+
+/// One kernel among those that are being read.
+pub struct One<'a> {
+    single: Option<&'a Bar>,
+    several: Option<(&'a MultiProgress, ProgressBar)>,
+}
+
+impl Bars {
+    /// Begins with as many kernels.
+    pub fn new(terminal: &Terminal, kernels: usize) -> Self {
+        if kernels <= 1 {
+            return Self { several: None, single: Some(Bar::new(terminal)) };
+        }
+        let target = match terminal.shows_progress() {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        Self { several: Some(MultiProgress::with_draw_target(target)), single: None }
+    }
+
+    /// A kernel is begun.
+    pub fn begin(&self, name: &str) -> One<'_> {
+        let several = self.several.as_ref().map(|several| {
+            let bar = several.add(ProgressBar::new_spinner());
+            let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+            bar.set_style(ProgressStyle::with_template(LINE).expect("templates are constant"));
+            bar.set_prefix(name);
+            bar.enable_steady_tick(TICK);
+            (several, bar)
+        });
+        One { single: self.single.as_ref(), several }
+    }
+
+    /// Lets `say` write to the terminal between two drawings.
+    pub fn suspend<T>(&self, say: impl FnOnce() -> T) -> T {
+        match (&self.several, &self.single) {
+            (Some(several), _) => several.suspend(say),
+            (None, Some(single)) => single.suspend(say),
+            (None, None) => say(),
+        }
+    }
+
+    /// Takes everything away.
+    pub fn finish(self) {
+        if let Some(single) = self.single {
+            single.finish();
+        }
+    }
+}
+
+/// A kernel among several.
+const LINE: &str = "{elapsed:>9}  {spinner} {prefix}: {msg} {wide_bar}";
+
+impl One<'_> {
+    /// The kernel is done.
+    pub fn end(self) {
+        if let Some((several, bar)) = self.several {
+            bar.finish_and_clear();
+            several.remove(&bar);
+        }
+    }
+}
+
+impl Progress for One<'_> {
+    fn step(&self, name: &str, total: Option<u64>) {
+        if let Some((_, bar)) = &self.several {
+            bar.set_message(name.to_owned());
+            bar.set_position(0);
+            bar.set_length(total.unwrap_or(1));
+        }
+        if let Some(single) = self.single {
+            single.step(name, total);
+        }
+    }
+
+    fn advance(&self, amount: u64) {
+        if let Some((_, bar)) = &self.several {
+            bar.inc(amount);
+        }
+        if let Some(single) = self.single {
+            single.advance(amount);
+        }
     }
 }
 

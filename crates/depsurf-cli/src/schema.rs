@@ -7,6 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::exit;
+use crate::info;
 use crate::list;
 use crate::output::Output;
 
@@ -14,8 +15,9 @@ use crate::output::Output;
 type Describe = fn(&mut SchemaGenerator) -> Schema;
 
 /// The verbs that print JSON, and what describes it. A verb that learns to print JSON gets a line here.
-pub const WHAT: [(&str, Describe); 8] = [
+pub const WHAT: [(&str, Describe); 9] = [
     ("list", list::schema),
+    ("info", info::schema),
     ("show", json::schema),
     ("check", check::schema),
     ("deps", deps::schema),

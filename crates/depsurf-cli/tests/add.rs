@@ -54,7 +54,7 @@ fn a_kernel_goes_in_and_a_page_comes_out() {
     // Adding it again replaces it, and the bytes do not depend on threads.
     let path = home.dataset().join(format!("{NAME}.surface"));
     let before = fs::read(&path).unwrap();
-    home.run(&["add", "vmlinux", "--config", "config", "--jobs", "1"]).fine();
+    home.run(&["add", "vmlinux", "--config", "config", "--force", "--jobs", "1"]).fine();
     assert_eq!(fs::read(&path).unwrap(), before);
 
     home.run(&["export", "depsurf", "out"]).fine();
@@ -149,7 +149,7 @@ fn a_full_disk_leaves_the_dataset_as_it_was() {
     // with it is ignored, so that writing fails as it does there.
     let program = env!("CARGO_BIN_EXE_depsurf");
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"", program, "add", "vmlinux"]);
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"", program, "add", "--force", "vmlinux"]);
     let output = shell.env_clear().env("HOME", home.path()).current_dir(home.path()).output().unwrap();
     let ran = common::Ran::from(output);
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
@@ -165,7 +165,8 @@ fn a_killed_add_leaves_the_dataset_as_it_was() {
     let path = home.dataset().join(format!("{NAME}.surface"));
     let before = fs::read(&path).unwrap();
     for delay in 0..30 {
-        let mut child = home.command().args(["add", "vmlinux"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut child =
+            home.command().args(["add", "--force", "vmlinux"]).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_micros(delay * 700));
         let _ = child.kill();
         child.wait().unwrap();
@@ -173,7 +174,7 @@ fn a_killed_add_leaves_the_dataset_as_it_was() {
         home.run(&["list"]).fine();
     }
     // The next one that lives to its end tidies up.
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     assert_eq!(files(&home.dataset()), [format!("{NAME}.surface")]);
 }
 

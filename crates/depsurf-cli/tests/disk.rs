@@ -174,7 +174,7 @@ fn add_to_a_disk_that_fills_at_any_point() {
     let mut failures = 0;
     for pages in 0.. {
         disk.leave(pages);
-        let ran = run_on(&home, &dataset, &["add", "vmlinux"]);
+        let ran = run_on(&home, &dataset, &["add", "--force", "vmlinux"]);
         if ran.status == Some(0) {
             assert_eq!(ran.fine().trim_end(), NAME);
             break;
@@ -190,12 +190,12 @@ fn add_to_a_disk_that_fills_at_any_point() {
     // Replacing takes as much room as adding, and what was there stays where there is none.
     let before = tree(&dataset);
     disk.leave(1);
-    told_once(run_on(&home, &dataset, &["add", "vmlinux"]), FULL);
+    told_once(run_on(&home, &dataset, &["add", "--force", "vmlinux"]), FULL);
     assert_eq!(tree(&dataset), before);
 
     // No room for the directory, or for a file in it.
     disk.remount("size=64m,nr_inodes=5");
-    let ran = run_on(&home, &disk.path("new"), &["add", "vmlinux"]);
+    let ran = run_on(&home, &disk.path("new"), &["add", "--force", "vmlinux"]);
     assert_eq!(ran.stdout, "");
     told_once(ran, FULL);
     assert!(tree(&disk.path("new")).is_empty());
@@ -207,14 +207,14 @@ fn a_read_only_dataset_is_read_and_not_added_to() {
     let home = home();
     let Some(mut disk) = Disk::new(&home) else { return };
     let dataset = disk.path("dataset");
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     Dataset::create(&dataset).unwrap().add(&surface(A)).unwrap();
     fs::copy(home.dataset().join(format!("{NAME}.surface")), dataset.join(format!("{NAME}.surface")))
         .unwrap();
     let before = tree(&dataset);
     disk.remount("ro");
-    told_once(run_on(&home, &dataset, &["add", "vmlinux"]), READ_ONLY);
-    told_once(run_on(&home, &disk.path("new"), &["add", "vmlinux"]), READ_ONLY);
+    told_once(run_on(&home, &dataset, &["add", "--force", "vmlinux"]), READ_ONLY);
+    told_once(run_on(&home, &disk.path("new"), &["add", "--force", "vmlinux"]), READ_ONLY);
     assert_eq!(tree(&dataset), before);
     assert_eq!(kernels(&dataset), [A, NAME]);
     for arguments in [
@@ -237,7 +237,7 @@ fn a_read_only_dataset_is_read_and_not_added_to() {
 fn search_answers_without_room_for_its_index() {
     let home = home();
     let Some(mut disk) = Disk::new(&home) else { return };
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     let cache = disk.path("cache");
     let search = || -> Ran {
         let mut command = home.command();
@@ -253,7 +253,7 @@ fn search_answers_without_room_for_its_index() {
     assert_eq!(search().fine(), answer);
     assert!(!tree(&cache).is_empty());
     disk.remount("ro");
-    home.run(&["add", "vmlinux", "--name", OTHER]).fine();
+    home.run(&["add", "--force", "vmlinux", "--name", OTHER]).fine();
     assert_eq!(search().fine(), home.run(&["search", "vfs", "read"]).fine());
 }
 
@@ -261,7 +261,7 @@ fn search_answers_without_room_for_its_index() {
 fn packed_kernels_are_read_without_room_to_expand_them() {
     let home = home();
     let Some(mut disk) = Disk::new(&home) else { return };
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     let page = home.run(&["show", "function", "vfs_read"]).fine();
     let dataset = Dataset::open(home.dataset()).unwrap();
     let opened = dataset.surfaces(|_| true, &depsurf::progress::Silent).unwrap();
@@ -283,7 +283,7 @@ fn packed_kernels_are_read_without_room_to_expand_them() {
 fn fills(verb: &[&str], step: usize, keeps: impl Fn(&str) -> bool) {
     let home = home();
     let Some(mut disk) = Disk::new(&home) else { return };
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     let run = |out: &Path| -> Ran { home.command().arg("-q").args(verb).arg(out).output().unwrap().into() };
     let wanted = home.path().join("wanted");
     run(&wanted).fine();
@@ -365,7 +365,7 @@ fn an_add_that_is_killed_at_any_byte_leaves_the_dataset_as_it_was() {
     let place = home.dataset();
     Dataset::create(&place).unwrap().add(&surface(A)).unwrap();
     let length = {
-        let ran = home.run(&["add", "vmlinux", "--dataset", "elsewhere"]);
+        let ran = home.run(&["add", "--force", "vmlinux", "--dataset", "elsewhere"]);
         ran.fine();
         fs::metadata(home.path().join("elsewhere").join(format!("{NAME}.surface"))).unwrap().len()
     };
@@ -375,7 +375,11 @@ fn an_add_that_is_killed_at_any_byte_leaves_the_dataset_as_it_was() {
         let program = shell.get_program().to_owned();
         shell = Command::new("sh");
         shell.args(["-c", "ulimit -c 0; ulimit -f \"$0\"; exec \"$@\""]).arg(blocks.to_string()).arg(program);
-        shell.args(["add", "vmlinux"]).env_clear().env("HOME", home.path()).current_dir(home.path());
+        shell
+            .args(["add", "--force", "vmlinux"])
+            .env_clear()
+            .env("HOME", home.path())
+            .current_dir(home.path());
         let output = shell.output().unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (None, &b""[..]), "{output:?}");
     };
@@ -388,7 +392,7 @@ fn an_add_that_is_killed_at_any_byte_leaves_the_dataset_as_it_was() {
         assert_eq!(fs::metadata(place.join(&left[0])).unwrap().len(), limit * 512);
         home.run(&["list"]).fine();
     }
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     assert_eq!(kernels(&place), [A, NAME]);
     assert_eq!(hidden(&place), [""; 0]);
 }
@@ -399,7 +403,8 @@ fn an_add_that_is_killed_while_it_writes_leaves_the_dataset_as_it_was() {
     let place = home.dataset();
     Dataset::create(&place).unwrap().add(&surface(A)).unwrap();
     for round in 0..20 {
-        let mut child = home.command().args(["add", "vmlinux"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut child =
+            home.command().args(["add", "--force", "vmlinux"]).stdout(Stdio::null()).spawn().unwrap();
         let begun = Instant::now();
         while hidden_names(&place).is_empty() && child.try_wait().unwrap().is_none() {
             assert!(begun.elapsed() < Duration::from_secs(60));
@@ -410,7 +415,7 @@ fn an_add_that_is_killed_while_it_writes_leaves_the_dataset_as_it_was() {
         let now = kernels(&place);
         assert!(now == [A] || now == [A, NAME], "{now:?}");
     }
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     assert_eq!(kernels(&place), [A, NAME]);
     assert_eq!(hidden(&place), [""; 0]);
 }
@@ -424,13 +429,13 @@ fn hidden_names(directory: &Path) -> Vec<std::ffi::OsString> {
 #[test]
 fn adds_at_once_do_no_harm() {
     let home = home();
-    home.run(&["add", "vmlinux", "--dataset", "alone"]).fine();
-    home.run(&["add", "vmlinux", "--dataset", "alone", "--name", OTHER]).fine();
+    home.run(&["add", "--force", "vmlinux", "--dataset", "alone"]).fine();
+    home.run(&["add", "--force", "vmlinux", "--dataset", "alone", "--name", OTHER]).fine();
     let wanted = tree(&home.path().join("alone"));
     for round in 0..4 {
         let spawn = |number: u64| {
             let mut command = home.command();
-            command.args(["add", "vmlinux"]).stdout(Stdio::null());
+            command.args(["add", "--force", "vmlinux"]).stdout(Stdio::null());
             if number % 2 == 1 {
                 command.args(["--name", OTHER]);
             }
@@ -448,6 +453,6 @@ fn adds_at_once_do_no_harm() {
         }
         assert_eq!(kernels(&home.dataset()), [NAME, OTHER]);
     }
-    home.run(&["add", "vmlinux"]).fine();
+    home.run(&["add", "--force", "vmlinux"]).fine();
     assert_eq!(tree(&home.dataset()), wanted);
 }

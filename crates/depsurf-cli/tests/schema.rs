@@ -51,8 +51,9 @@ const THINGS: [[&str; 2]; 12] = [
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../example/readlat.bpf.o");
 
 /// The command of every verb but `show` that prints JSON.
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["list"],
+    &["info", common::A],
     &["diff", common::A, common::B, "--grep", "^(vfs_|task_|sched_|CONFIG_B|bpf_)"],
     &["diff"],
     &["doctor"],

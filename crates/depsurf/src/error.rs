@@ -114,6 +114,14 @@ pub enum Error {
         /// What to do.
         help: Option<String>,
     },
+    /// Bytes from elsewhere could not be had.
+    #[error("{what}")]
+    Fetch {
+        /// What of where, and why not.
+        what: String,
+        /// What to do.
+        help: Option<String>,
+    },
     /// `--strict`: something was skipped that a lenient run would only note.
     #[error("{count} note(s) in strict mode, first: {first}")]
     Strict {
@@ -188,7 +196,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::In { source, .. } => source.help(),
-            Self::Usage { help, .. } => help.clone(),
+            Self::Usage { help, .. } | Self::Fetch { help, .. } => help.clone(),
             Self::NoVmlinux { suggestion: Some(package) } => {
                 Some(format!("the debug package `{package}` has it"))
             }

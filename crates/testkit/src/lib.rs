@@ -17,7 +17,9 @@ pub mod c;
 pub mod dwarf;
 pub mod elf;
 pub mod kernel;
+pub mod mirror;
 pub mod package;
+pub mod server;
 
 pub use bytes::Bytes;
 

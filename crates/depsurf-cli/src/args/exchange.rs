@@ -1,16 +1,16 @@
 //! Verbs that bring kernels in and take them out.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use depsurf::kernel::KernelId;
 
 use super::CHOICE;
+use crate::jobs::Bounds;
 
 /// Read kernels and keep their surfaces; prints their names.
 ///
-/// A kernel that is in the dataset already is replaced.
+/// A kernel that is in the dataset already is replaced, unless it is from the same build.
 #[derive(Debug, Args)]
 #[command(before_help = "\
 Examples:
@@ -43,9 +43,11 @@ pub struct Add {
     /// Refuse a kernel of which something cannot be read.
     #[arg(long)]
     pub strict: bool,
-    /// How many threads to use [default: as many as there are processors].
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<NonZeroUsize>,
+    /// Read kernels again that are there already, from the same build.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub limits: Bounds,
 }
 
 /// Write the dataset in the format of another program.

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod programs;
+mod upkeep;
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use depsurf_render::Kind;
 
 pub use self::exchange::{Add, Export, ExportBtf, ExportFormat, ExportTree, Import, ImportFormat};
 pub use self::programs::{Check, CheckFormat, Deps, DepsFormat, Doctor, DoctorFormat, Explain};
+pub use self::upkeep::{Info, Pull, Remove, Verify};
 use crate::schema;
 
 const EXAMPLES: &str = "\
@@ -100,6 +102,10 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Add(Add),
+    Pull(Pull),
+    Remove(Remove),
+    Verify(Verify),
+    Info(Info),
     List(List),
     Show(Show),
     Check(Check),

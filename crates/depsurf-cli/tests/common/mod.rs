@@ -94,6 +94,13 @@ impl Ran {
         self.stdout
     }
 
+    /// A run that was refused for its arguments.
+    #[track_caller]
+    pub fn failed_usage(self) {
+        assert_eq!(self.status, Some(2), "{self:?}");
+        assert!(self.stderr.contains("Usage:") || self.stderr.contains("--help"), "{self:?}");
+    }
+
     /// Standard error of a run that could not do it.
     #[track_caller]
     pub fn failed(self) -> String {
@@ -123,6 +130,7 @@ pub fn surface_with(name: &str, change: impl FnOnce(&mut Meta)) -> Surface {
         base_address: 0,
         btf_types: 1,
         imported: None,
+        fetched: None,
         evidence: [
             (Fact::Functions, Evidence::known(".debug_info")),
             (Fact::Config, Evidence::unknown("no config was given")),

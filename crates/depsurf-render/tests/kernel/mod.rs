@@ -86,6 +86,7 @@ impl Kernel {
             base_address: 0xffff_ffff_8100_0000,
             btf_types: 1,
             imported: None,
+            fetched: None,
             evidence: FACTS.into_iter().map(|fact| (fact, Evidence::known("the test"))).collect(),
             kernel,
         };

@@ -173,6 +173,7 @@ fn identity(origin: &source::Origin, machine: Machine, name: Option<&KernelId>) 
         base_address: 0,
         btf_types: 1,
         imported: None,
+        fetched: None,
         evidence: BTreeMap::new(),
     })
 }

@@ -89,6 +89,7 @@ pub fn of(given: Given<'_>) -> Result<Meta> {
         base_address: given.base_address,
         btf_types: 1,
         imported: None,
+        fetched: None,
         evidence: BTreeMap::new(),
     })
 }

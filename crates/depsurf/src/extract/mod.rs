@@ -39,7 +39,7 @@ use crate::note::{Note, Notes};
 use crate::progress::Progress;
 use crate::source::{self, Form, ModuleChoice};
 use crate::surface::build::Parts;
-use crate::surface::meta::{Evidence, Fact, Meta, Package};
+use crate::surface::meta::{Evidence, Fact, Fetched, Meta, Package};
 use crate::surface::record::{self, NONE};
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::{TypeId, TypeTable};
@@ -55,6 +55,8 @@ pub struct Options {
     pub name: Option<KernelId>,
     /// Whether a loss is an error instead of a note.
     pub strict: bool,
+    /// How the image was fetched, for the provenance that the surface tells.
+    pub fetched: Option<Fetched>,
     /// Whether types are taken from DWARF even where the image has `.BTF`, to compare the two.
     pub dwarf_types: bool,
     /// Which modules are read too.
@@ -90,7 +92,8 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
     let package = kernel.origin.package.as_ref();
     let package =
         package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
-    let meta = identity::read(&image, package, options.name.as_ref())?;
+    let mut meta = identity::read(&image, package, options.name.as_ref())?;
+    meta.fetched.clone_from(&options.fetched);
     if let Some(config) = &kernel.config {
         config::check(config, &meta)?;
     }

@@ -6,6 +6,7 @@
 //! data, padded with "\n" to an even size
 //! ```
 
+use super::input::Input;
 use crate::error::{Error, Result};
 
 /// First bytes of every `ar` archive.
@@ -17,18 +18,19 @@ pub struct Member<'a> {
     /// Without the padding, and without the `/` that some writers end names with.
     pub name: &'a str,
     /// Contents.
-    pub data: &'a [u8],
+    pub data: Input<'a>,
 }
 
 /// Lists the members; there are three in a package.
 ///
 /// # Errors
 /// When a header is cut or is no header, or when there are more members than any package has.
-pub fn members(archive: &[u8]) -> Result<Vec<Member<'_>>> {
+pub fn members<'a>(archive: impl Into<Input<'a>>) -> Result<Vec<Member<'a>>> {
     const MOST: usize = 64;
+    let archive = archive.into();
     let mut members = Vec::new();
     let mut at = MAGIC.len();
-    if !archive.starts_with(MAGIC) {
+    if !archive.starts_with(MAGIC)? {
         return Err(Error::malformed("ar", "0x0", "no archive magic"));
     }
     while at < archive.len() {
@@ -42,7 +44,7 @@ pub fn members(archive: &[u8]) -> Result<Vec<Member<'_>>> {
         };
         let malformed = |what: &str| Error::malformed("ar", format!("{at:#x}"), what);
         let header =
-            archive.get(at..at + HEADER).ok_or_else(|| cut(at + HEADER, "header of an ar member"))?;
+            archive.get(at..at + HEADER)?.ok_or_else(|| cut(at + HEADER, "header of an ar member"))?;
         if &header[58..] != b"`\n" {
             return Err(malformed("no member header"));
         }
@@ -53,7 +55,7 @@ pub fn members(archive: &[u8]) -> Result<Vec<Member<'_>>> {
         let data = at + HEADER;
         // Ten digits at most: no overflow on 64 bits, and `get` refuses the rest.
         let end = data.saturating_add(size);
-        let data = archive.get(data..end).ok_or_else(|| cut(end, &format!("ar member `{name}`")))?;
+        let data = archive.part(data..end).ok_or_else(|| cut(end, &format!("ar member `{name}`")))?;
         members.push(Member { name: name.strip_suffix('/').unwrap_or(name), data });
         at = end + (size & 1);
     }

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use liblzma::stream::CONCATENATED;
 use rayon::prelude::*;
 
+use super::input::{Input, cause};
 use super::xz;
 use crate::error::{Error, Result};
 
@@ -35,8 +36,9 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// When the xz index is damaged or a decompressor cannot be made.
-    pub fn new(data: &'a [u8]) -> Result<Self> {
-        if data.starts_with(xz::MAGIC) {
+    pub fn new(data: impl Into<Input<'a>>) -> Result<Self> {
+        let data = data.into();
+        if data.starts_with(xz::MAGIC)? {
             let blocks = xz::blocks(data)?;
             // The index tells the size of the contents before anything is decoded.
             within_limit(blocks.last().map_or(0, xz::Block::end), data.len())?;
@@ -51,8 +53,8 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// When a decompressor cannot be made.
-    pub fn stream(data: &'a [u8]) -> Result<Self> {
-        Ok(Self::Stream(Stream::new(data)?))
+    pub fn stream(data: impl Into<Input<'a>>) -> Result<Self> {
+        Ok(Self::Stream(Stream::new(data.into())?))
     }
 
     /// Whether contents that reach to `end` may be decoded.
@@ -123,7 +125,7 @@ impl<'a> Archive<'a> {
 
 /// A decompressor that goes forwards. Going back begins anew.
 pub struct Stream<'a> {
-    data: &'a [u8],
+    data: Input<'a>,
     format: &'static str,
     reader: Box<dyn Read + 'a>,
     /// Offset of the next byte in the uncompressed data.
@@ -131,20 +133,21 @@ pub struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    fn new(data: &'a [u8]) -> Result<Self> {
-        let (format, reader): (_, Box<dyn Read>) = if data.starts_with(xz::MAGIC) {
+    fn new(data: Input<'a>) -> Result<Self> {
+        let compressed = data.reader();
+        let (format, reader): (_, Box<dyn Read>) = if data.starts_with(xz::MAGIC)? {
             let stream = liblzma::stream::Stream::new_stream_decoder(xz::MEMORY, CONCATENATED)
                 .map_err(|e| Error::malformed("xz", "0x0", e.to_string()))?;
-            ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
-        } else if data.starts_with(ZSTD) {
+            ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(compressed, stream)))
+        } else if data.starts_with(ZSTD)? {
             // The library refuses windows above 128 MiB by itself.
-            let reader = zstd::stream::read::Decoder::with_buffer(data)
+            let reader = zstd::stream::read::Decoder::with_buffer(compressed)
                 .map_err(|e| Error::malformed("zstd", "0x0", e.to_string()))?;
             ("zstd", Box::new(reader))
-        } else if data.starts_with(GZIP) {
-            ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(data))))
+        } else if data.starts_with(GZIP)? {
+            ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(compressed))))
         } else {
-            ("tar", Box::new(data))
+            ("tar", Box::new(compressed))
         };
         Ok(Self { data, format, reader, position: 0 })
     }
@@ -187,6 +190,9 @@ impl<'a> Stream<'a> {
     }
 
     fn broken(&self, filled: usize, error: &io::Error) -> Error {
+        if let Some(error) = cause(error) {
+            return error;
+        }
         let position = self.position + filled as u64;
         if error.kind() == ErrorKind::UnexpectedEof {
             return Error::Truncated {
@@ -213,7 +219,7 @@ fn within_limit(end: u64, compressed: usize) -> Result<()> {
 
 /// A position in xz data of several blocks, with the decoder of the block it is in.
 pub struct Blocks<'a> {
-    data: &'a [u8],
+    data: Input<'a>,
     blocks: Vec<xz::Block>,
     position: u64,
     /// Index of the block, and its decoder.
@@ -225,7 +231,7 @@ pub struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    fn new(data: &'a [u8], blocks: Vec<xz::Block>) -> Self {
+    fn new(data: Input<'a>, blocks: Vec<xz::Block>) -> Self {
         Self { data, blocks, position: 0, current: None, ahead: 0, decoded: (0, Vec::new()) }
     }
 
@@ -248,7 +254,7 @@ impl<'a> Blocks<'a> {
 
     /// The compressed bytes.
     #[must_use]
-    pub fn data(&self) -> &'a [u8] {
+    pub fn data(&self) -> Input<'a> {
         self.data
     }
 

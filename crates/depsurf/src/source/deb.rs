@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::archive::Archive;
+use super::input::Input;
 use super::search::Search;
 use super::tar::{Member, Tar};
 use super::{ar, elf};
@@ -34,7 +35,7 @@ pub struct Deb<'a> {
     pub depends: Vec<String>,
     /// Whether it was built by Ubuntu, whose packages have other names than Debian's.
     ubuntu: bool,
-    data: &'a [u8],
+    data: Input<'a>,
 }
 
 impl<'a> Deb<'a> {
@@ -42,11 +43,12 @@ impl<'a> Deb<'a> {
     ///
     /// # Errors
     /// When the archive is cut or damaged, or is no Debian package.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+    pub fn parse(bytes: impl Into<Input<'a>>) -> Result<Self> {
+        let bytes = bytes.into();
         let members = ar::members(bytes)?;
         // deb(5): this member comes first and holds the format version.
         match members.first() {
-            Some(first) if first.name == "debian-binary" && first.data.starts_with(b"2.") => {}
+            Some(first) if first.name == "debian-binary" && first.data.starts_with(b"2.")? => {}
             _ => {
                 return Err(Error::UnknownFormat {
                     found: "an ar archive that does not begin with `debian-binary` 2.x".into(),
@@ -294,7 +296,7 @@ fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-fn read_control(data: &[u8]) -> Result<String> {
+fn read_control(data: Input<'_>) -> Result<String> {
     let mut files = Tar::new(Archive::new(data)?);
     while let Some(member) = files.next()? {
         if member.path == "control" && member.regular {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::archive::{Archive, Blocks};
 use super::bytes::{Bytes, reserve};
+use super::input::Input;
 use super::{elf, xz};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Silent};
@@ -143,6 +144,7 @@ fn by_block(archive: &mut Blocks<'_>, size: u64, head: &[u8], progress: &dyn Pro
         progress.step("decode vmlinux", Some(jobs.iter().map(Job::work).sum()));
         // The longest first, so that all threads finish at about the same time.
         jobs.sort_by_key(Job::effort);
+        data.expect(jobs.iter().rev().map(Job::packed));
         let workers = rayon::current_num_threads().min(jobs.len());
         *lock(&queue) = jobs;
         for _ in 0..workers {
@@ -230,7 +232,13 @@ impl Job<'_> {
         (self.block.packed() as f64 * (self.work() as f64 / self.block.size as f64)) as u64
     }
 
-    fn run(&mut self, data: &[u8], progress: &dyn Progress) -> Result<()> {
+    /// What of the compressed data that takes, nearly.
+    fn packed(&self) -> Range<usize> {
+        let start = self.block.packed_range().start;
+        start..start + self.effort() as usize
+    }
+
+    fn run(&mut self, data: Input<'_>, progress: &dyn Progress) -> Result<()> {
         let mut decoder = xz::Decoder::new(data, &self.block)?;
         decoder.skip(self.skip)?;
         progress.advance(self.skip);

@@ -9,6 +9,8 @@
 //! .deb:  ar -> control.tar.* -> control                    -> Package
 //!           -> data.tar.*    -> xz blocks or a byte stream -> tar -> vmlinux -> Bytes
 //! ```
+//!
+//! A package may still be on its way while it is read ([`fetched`]).
 
 mod ar;
 mod archive;
@@ -19,9 +21,11 @@ mod decode;
 mod elf;
 #[cfg(test)]
 mod fixture;
+mod input;
 pub mod live;
 mod modules;
 mod pair;
+mod remote;
 mod search;
 mod tar;
 #[cfg(test)]
@@ -35,8 +39,10 @@ use serde::{Deserialize, Serialize};
 pub use bytes::Bytes;
 pub use deb::Package;
 pub(crate) use deb::debug_package;
+pub use input::Ranges;
 pub use modules::{Batches, Choice as ModuleChoice, ModuleFile, ModulePackage};
 pub use pair::{Input, Kind, identify, pair};
+pub use remote::{fetched, fetched_config};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -186,8 +192,11 @@ fn plain(form: Form, file: String, vmlinux: Bytes) -> Kernel {
 }
 
 fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
+    from_deb(file, Deb::parse(bytes)?, progress)
+}
+
+fn from_deb(file: &str, deb: Deb<'_>, progress: &dyn Progress) -> Result<Kernel> {
     progress.step("find vmlinux", None);
-    let deb = Deb::parse(bytes)?;
     let origin =
         |member| Origin { file: file.into(), package: Some(deb.package.clone()), member: Some(member) };
     let mut files = deb.files()?;
@@ -215,22 +224,25 @@ fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Ker
 
 fn config_bytes(file: &str, bytes: &[u8]) -> Result<Config> {
     if bytes.starts_with(ar::MAGIC) {
-        let deb = Deb::parse(bytes)?;
-        let Some(config) = deb::find_config(&mut deb.files()?)? else {
-            let others = deb.config_packages();
-            return Err(Error::Usage {
-                what: format!("no kernel config in package `{}`", deb.package.name),
-                help: (!others.is_empty()).then(|| format!("look in `{}`", others.join("` or `"))),
-            });
-        };
-        let origin = Origin { file: file.into(), package: Some(deb.package), member: Some(config.path) };
-        return Ok(Config { text: config.text, origin });
+        return config_of(file, Deb::parse(bytes)?);
     }
     let text = plain_config(bytes)?.ok_or_else(|| Error::Usage {
         what: format!("not a kernel config: {}", describe(bytes)),
         help: Some("give the image package, or a file of lines like `CONFIG_BPF=y`".into()),
     })?;
     Ok(Config { text, origin: Origin { file: file.into(), package: None, member: None } })
+}
+
+fn config_of(file: &str, deb: Deb<'_>) -> Result<Config> {
+    let Some(config) = deb::find_config(&mut deb.files()?)? else {
+        let others = deb.config_packages();
+        return Err(Error::Usage {
+            what: format!("no kernel config in package `{}`", deb.package.name),
+            help: (!others.is_empty()).then(|| format!("look in `{}`", others.join("` or `"))),
+        });
+    };
+    let origin = Origin { file: file.into(), package: Some(deb.package), member: Some(config.path) };
+    Ok(Config { text: config.text, origin })
 }
 
 /// The text of a plain or gzipped config file; `None` when it is none.

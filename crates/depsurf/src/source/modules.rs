@@ -107,9 +107,9 @@ impl ModulePackage {
     /// When the package is damaged.
     pub fn batches<'a>(&'a self, choice: &'a Choice) -> Result<Batches<'a>> {
         let mut files = if self.bytes.starts_with(ar::MAGIC) {
-            Deb::parse(&self.bytes)?.files()?
+            Deb::parse(&*self.bytes)?.files()?
         } else {
-            Tar::new(Archive::new(&self.bytes)?)
+            Tar::new(Archive::new(&*self.bytes)?)
         };
         files.archive().read_ahead(2 * rayon::current_num_threads());
         Ok(Batches { files, choice, next: None })

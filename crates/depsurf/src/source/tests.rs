@@ -369,7 +369,7 @@ fn a_real_package_has_the_sections_it_has_as_a_stream() {
     let kernel = open(&path, &Options::default(), &Silent).unwrap();
     let member = kernel.origin.member.unwrap();
     let bytes = Bytes::map(&path).unwrap();
-    let data = ar::members(&bytes).unwrap().pop().unwrap().data;
+    let data = ar::members(&*bytes).unwrap().pop().unwrap().data.all().unwrap();
     let mut files = tar::Tar::new(Archive::stream(data).unwrap());
     let found = std::iter::from_fn(|| files.next().unwrap()).find(|one| one.path == member).unwrap();
     assert_eq!(found.size, kernel.vmlinux.len() as u64);

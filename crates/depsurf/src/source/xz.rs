@@ -12,9 +12,12 @@
 //!
 //! so the last bytes tell where every block begins, in both the compressed and the uncompressed data.
 
+use std::ops::Range;
+
 use flate2::Crc;
 use liblzma::stream::{Action, Status, Stream};
 
+use super::input::{Input, Reader};
 use crate::error::{Error, Result};
 
 /// First bytes of every xz stream.
@@ -48,6 +51,12 @@ impl Block {
         self.offset + self.size
     }
 
+    /// Where the block is in the compressed data.
+    #[must_use]
+    pub fn packed_range(&self) -> Range<usize> {
+        self.start..self.start + self.packed
+    }
+
     /// Compressed size in bytes.
     #[must_use]
     pub fn packed(&self) -> usize {
@@ -59,7 +68,8 @@ impl Block {
 ///
 /// # Errors
 /// When the data is cut or damaged in these parts.
-pub fn blocks(data: &[u8]) -> Result<Vec<Block>> {
+pub fn blocks<'a>(data: impl Into<Input<'a>>) -> Result<Vec<Block>> {
+    let data = data.into();
     // Streams can only be found from the end: the footer says how far the index reaches back,
     // and the index how far the blocks do.
     let mut streams: Vec<Vec<Block>> = Vec::new();
@@ -95,12 +105,13 @@ struct Indexed {
 }
 
 /// Reads the index of the stream that ends at `end`, or before the padding that ends there.
-fn stream(data: &[u8], mut end: usize) -> Result<Indexed> {
-    while end >= 4 && data[end - 4..end] == [0; 4] {
+fn stream(data: Input<'_>, mut end: usize) -> Result<Indexed> {
+    let take = |range| -> Result<&[u8]> { Ok(data.get(range)?.unwrap_or_default()) };
+    while end >= 4 && take(end - 4..end)? == [0; 4] {
         end -= 4;
     }
     // No stream is shorter than a header, an index of one word and its checksum, and a footer.
-    if end < 2 * HEADER + 8 || &data[end - 2..end] != b"YZ" {
+    if end < 2 * HEADER + 8 || take(end - 2..end)? != b"YZ" {
         return Err(Error::Truncated {
             what: "xz data: no stream footer at the end, it".into(),
             needed: (end as u64).saturating_add(1),
@@ -108,7 +119,7 @@ fn stream(data: &[u8], mut end: usize) -> Result<Indexed> {
         });
     }
     let at = end - HEADER;
-    let footer = &data[at..end];
+    let footer = take(at..end)?;
     if crc32(&footer[4..10]) != le32(&footer[0..]) {
         return Err(Error::Checksum { what: format!("the xz footer at {at:#x}") });
     }
@@ -119,7 +130,7 @@ fn stream(data: &[u8], mut end: usize) -> Result<Indexed> {
         .and_then(|size| at.checked_sub(size))
         .filter(|begin| *begin >= HEADER)
         .ok_or_else(|| malformed(at, "the index reaches before the start"))?;
-    let index = &data[begin..at];
+    let index = take(begin..at)?;
     if crc32(&index[..index.len() - 4]) != le32(&index[index.len() - 4..]) {
         return Err(Error::Checksum { what: format!("the xz index at {begin:#x}") });
     }
@@ -155,7 +166,7 @@ fn stream(data: &[u8], mut end: usize) -> Result<Indexed> {
         .checked_sub(packed_total)
         .and_then(|first| first.checked_sub(HEADER))
         .ok_or_else(|| bad("the blocks reach before the start"))?;
-    let header = &data[start..start + HEADER];
+    let header = take(start..start + HEADER)?;
     if !header.starts_with(MAGIC) || &header[6..8] != flags {
         return Err(malformed(start, "no stream header where the index says"));
     }
@@ -177,7 +188,7 @@ fn stream(data: &[u8], mut end: usize) -> Result<Indexed> {
 pub struct Decoder<'a> {
     stream: Stream,
     header: &'a [u8],
-    packed: &'a [u8],
+    packed: Reader<'a>,
     block: Block,
     produced: u64,
 }
@@ -187,13 +198,14 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// When the block's header contradicts the index, or the library has no memory for a decoder.
-    pub fn new(data: &'a [u8], block: &Block) -> Result<Self> {
+    pub fn new(data: impl Into<Input<'a>>, block: &Block) -> Result<Self> {
+        let data = data.into();
         let truncated = || malformed(block.start, "a block outside the data");
         check_sizes(data, block)?;
         let mut decoder = Self {
             stream: Stream::new_stream_decoder(MEMORY, 0).map_err(|e| failed(block, e))?,
-            header: data.get(block.stream..block.stream + HEADER).ok_or_else(truncated)?,
-            packed: data.get(block.start..block.start + block.packed).ok_or_else(truncated)?,
+            header: data.get(block.stream..block.stream + HEADER)?.ok_or_else(truncated)?,
+            packed: data.part(block.packed_range()).ok_or_else(truncated)?.reader(),
             block: block.clone(),
             produced: 0,
         };
@@ -264,12 +276,16 @@ impl<'a> Decoder<'a> {
 
     /// One call into the library: how many bytes it took, and how many it made.
     fn run(&mut self, out: &mut [u8], header: bool) -> Result<(usize, usize)> {
-        let input = if header { &mut self.header } else { &mut self.packed };
+        let input = if header { self.header } else { self.packed.next()? };
         let (taken, made) = (self.stream.total_in(), self.stream.total_out());
         let status = self.stream.process(input, out, Action::Run).map_err(|e| failed(&self.block, e))?;
         let taken = (self.stream.total_in() - taken) as usize;
         let made = (self.stream.total_out() - made) as usize;
-        *input = &input[taken..];
+        if header {
+            self.header = &input[taken..];
+        } else {
+            self.packed.skip(taken);
+        }
         // A block whose first byte is zero would be taken for an index, behind which a stream can end.
         if status == Status::StreamEnd {
             return Err(malformed(self.block.start, "an index in place of a block"));
@@ -281,10 +297,12 @@ impl<'a> Decoder<'a> {
 /// Compares the sizes in a block's header, where it has them (§3.1.3, §3.1.4), with those in the index. The library
 /// does so only at the end of a stream, which is never reached here, and the checksum of a block that is not decoded to
 /// its end is never seen.
-fn check_sizes(data: &[u8], block: &Block) -> Result<()> {
+fn check_sizes<'a>(data: impl Into<Input<'a>>, block: &Block) -> Result<()> {
+    let data = data.into();
     let bad = |what| malformed(block.start, what);
-    let header_size = (usize::from(*data.get(block.start).ok_or_else(|| bad("no block"))?) + 1) * 4;
-    let header = data.get(block.start..block.start + header_size).filter(|_| header_size <= block.packed);
+    let first = data.get(block.start..block.start + 1)?.ok_or_else(|| bad("no block"))?;
+    let header_size = (usize::from(first[0]) + 1) * 4;
+    let header = data.get(block.start..block.start + header_size)?.filter(|_| header_size <= block.packed);
     let header = header.ok_or_else(|| bad("the block header is longer than the block"))?;
     let (fields, checksum) = header.split_at(header_size - 4);
     if crc32(fields) != le32(checksum) {
@@ -298,7 +316,7 @@ fn check_sizes(data: &[u8], block: &Block) -> Result<()> {
     };
     let (packed, unpacked) = (size(0x40)?, size(0x80)?);
     // The type of check is in the stream's flags (§2.1.1.2).
-    let check: u64 = match data.get(block.stream + 7).map_or(0, |flags| flags & 0xf) {
+    let check: u64 = match data.get(block.stream + 7..block.stream + 8)?.map_or(0, |flags| flags[0] & 0xf) {
         0 => 0,
         kind => 4 << ((kind - 1) / 3),
     };

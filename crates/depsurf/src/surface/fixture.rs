@@ -17,6 +17,7 @@ pub(crate) fn meta(kernel: &str) -> Meta {
         base_address: 0,
         btf_types: 1,
         imported: None,
+        fetched: None,
         evidence: Default::default(),
     }
 }

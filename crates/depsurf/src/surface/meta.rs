@@ -35,6 +35,9 @@ pub struct Meta {
     /// What it was imported from; `None` for a surface that was extracted from an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<Import>,
+    /// How it was checked, where depsurf fetched the package itself; `None` for what was a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
     /// For each kind of fact whether it was read, and if not, why.
     pub evidence: BTreeMap<Fact, Evidence>,
 }
@@ -49,6 +52,32 @@ pub struct Import {
     /// Lines of `.comment` behind the one that is [`Meta::compiler`]: other compilers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further_comments: Vec<String>,
+}
+
+/// Where a kernel was fetched from, and what vouches for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Fetched {
+    /// `debian`, `ubuntu`, `fedora` or `debuginfod`.
+    pub place: String,
+    /// The suite or release in which it was found: `bookworm-security`. Empty where there are none.
+    pub suite: String,
+    /// What was compared.
+    pub checked: Checked,
+}
+
+/// What of a fetched kernel was compared with what its index says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Checked {
+    /// The whole package, with its checksum.
+    Whole,
+    /// The size of the package only, because parts of it were not fetched. What was fetched has the checksums of its
+    /// compression where it was decoded to the end.
+    Index,
+    /// The build id, because there is no index.
+    BuildId,
 }
 
 /// Name and version of a package.

@@ -6,6 +6,7 @@
 //! Facts that follow from others (collision, inline kind, transformation) are methods, never stored.
 
 pub mod attach;
+mod bounds;
 pub mod build;
 pub mod c;
 pub mod config;

@@ -246,6 +246,7 @@ fn meta(found: &Found) -> Meta {
             parts: found.files.keys().map(|part| part.name().to_owned()).collect(),
             further_comments: Vec::new(),
         }),
+        fetched: None,
         evidence: BTreeMap::new(),
         kernel,
     }
