@@ -8,7 +8,7 @@ use depsurf::progress::Progress;
 use depsurf::source::live::Live;
 use depsurf::source::{self, Input};
 use depsurf::store::Dataset;
-use depsurf::surface::Surface;
+use depsurf::surface::{Fact, Surface};
 use depsurf::{Error, extract};
 
 use crate::args::{Add, Global};
@@ -107,6 +107,9 @@ fn read(from: &Source<'_>, verb: &Add, terminal: &Terminal, progress: &Bar) -> d
             let kernel = source::open(&input.image, &input.options(), progress)?;
             let extracted = extract::surface(&kernel, &options, progress)
                 .map_err(|error| error.at(input.image.display().to_string()))?;
+            if let source::Form::Boot { .. } | source::Form::Btf = kernel.form {
+                tell_partial(&extracted.bytes, terminal, progress)?;
+            }
             if kernel.config.is_none() {
                 let with = match kernel.config_packages.first() {
                     Some(package) => format!("the package `{package}`"),
@@ -122,6 +125,19 @@ fn read(from: &Source<'_>, verb: &Add, terminal: &Terminal, progress: &Bar) -> d
     };
     progress.suspend(|| tell(&extracted.notes, terminal));
     Surface::from_bytes(extracted.bytes)
+}
+
+/// Tells that what was read is a part of a kernel, and what has the rest.
+fn tell_partial(bytes: &[u8], terminal: &Terminal, progress: &Bar) -> depsurf::Result<()> {
+    let surface = Surface::from_bytes(bytes.to_vec())?;
+    let meta = surface.meta();
+    let unknown = Fact::ALL.iter().filter(|fact| **fact != Fact::Config && !meta.knows(**fact)).count();
+    if let Some(reason) = meta.unknown_because(Fact::Functions) {
+        progress.suspend(|| {
+            terminal.note(format_args!("{unknown} kinds of facts are unknown (`depsurf list -v`): {reason}"));
+        });
+    }
+    Ok(())
 }
 
 /// Tells what was lost; by design skipped things only with `-v`.

@@ -243,9 +243,10 @@ Examples:
   depsurf add linux-image-6.1.0-50-cloud-amd64-dbg_6.1.176-1_amd64.deb
   depsurf add *.deb                      debug packages, and the image packages with their configs")]
 pub struct Add {
-    /// A vmlinux with debug information, or a Debian or Ubuntu package that holds one; image packages and
-    /// config files among them give the configuration of the kernel they belong to. Bare BTF, as
-    /// /sys/kernel/btf/vmlinux, gives the types alone.
+    /// A vmlinux with debug information, or what holds one: a package of Debian, Ubuntu, Fedora, Red Hat or SUSE, a tar
+    /// archive, a directory, a compressed file. Image packages and config files among them give the configuration of the
+    /// kernel they belong to. A bootable image (vmlinuz) and bare BTF (/sys/kernel/btf/vmlinux) tell a part, and what
+    /// they do not tell is unknown.
     #[arg(required_unless_present = "live", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Read what the running kernel tells of itself: its BTF, symbols, configuration, and what it says can be traced.

@@ -10,5 +10,5 @@ mod read;
 mod tests;
 mod write;
 
-pub use self::read::{Base, read, read_split, string_section};
+pub use self::read::{Base, length, read, read_split, string_section};
 pub use self::write::write;

@@ -44,6 +44,15 @@ fn site_before_entry(arch: Arch) -> u64 {
     }
 }
 
+/// Bytes of a function that its ftrace site may be behind the entry, where no size bounds the function: on x86 it is in
+/// the first instruction but `endbr64` (`FTRACE_MCOUNT_MAX_OFFSET`). What is further behind is of an overridden function.
+fn site_behind_entry(arch: Arch) -> u64 {
+    match arch {
+        Arch::Amd64 | Arch::I386 => 8,
+        _ => u64::MAX,
+    }
+}
+
 /// Reads all tables. A table that cannot be read is unknown, and a note.
 pub fn read(image: &Image<'_>, notes: &mut Notes) -> Attach {
     let mut reader =
@@ -96,8 +105,11 @@ impl<'i> Reader<'_, 'i> {
         let (before, behind) = self.order.indices().split_at(self.order.place_of(address.checked_add(1)?));
         // Labels inside a function are symbols too: look past them, but not through the whole image.
         const NEAR: usize = 64;
+        let reach = site_behind_entry(self.image.machine().arch);
         let inside = before.iter().rev().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| {
-            symbol.is_function() && (symbol.address == address || address < self.image.symbol_end(symbol))
+            let is_near = symbol.size != 0 || address - symbol.address <= reach;
+            symbol.is_function()
+                && (symbol.address == address || is_near && address < self.image.symbol_end(symbol))
         });
         if let Some(function) = inside {
             return Some(function.address);

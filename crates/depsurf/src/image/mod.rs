@@ -5,8 +5,10 @@
 //! few strings that every kernel has; what tables of the kernel mean is the business of [`crate::extract`].
 
 pub mod arch;
+pub mod boot;
 mod compress;
 mod elf;
+pub mod kallsyms;
 mod memory;
 mod relocation;
 mod section;
@@ -81,14 +83,22 @@ impl<'a> Image<'a> {
         Self::new(bytes, Some(present))
     }
 
+    /// An image whose parts were found otherwise.
+    fn assemble(
+        file: File<'a>,
+        machine: &'static Machine,
+        sections: Vec<Section<'a>>,
+        symbols: SymbolTable<'a>,
+        relocations: OnceLock<Relocations>,
+        banner: &'a str,
+    ) -> Self {
+        let by_address = mapped(&sections);
+        Self { file, machine, sections, by_address, symbols, relocations, banner }
+    }
+
     fn new(bytes: &'a [u8], present: Option<&'a Presence<'a>>) -> Result<Self> {
         let elf::Tables { file, machine, sections, symbols } = elf::read(bytes, present)?;
-        let mut by_address: Vec<u32> = (0u32..)
-            .zip(&sections)
-            .filter(|(_, section)| section.is_mapped())
-            .map(|(index, _)| index)
-            .collect();
-        by_address.sort_by_key(|&index| sections[index as usize].address);
+        let by_address = mapped(&sections);
         let mut image = Self {
             file,
             machine,
@@ -220,6 +230,14 @@ impl<'a> Image<'a> {
             .map(|section| section.address)
             .min()
     }
+}
+
+/// Indices of the allocated sections with bytes in the file, by address.
+fn mapped(sections: &[Section<'_>]) -> Vec<u32> {
+    let mut by_address: Vec<u32> =
+        (0u32..).zip(sections).filter(|(_, section)| section.is_mapped()).map(|(index, _)| index).collect();
+    by_address.sort_by_key(|&index| sections[index as usize].address);
+    by_address
 }
 
 #[cfg(test)]

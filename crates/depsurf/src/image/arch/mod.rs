@@ -71,12 +71,10 @@ static MACHINES: [&Machine; 9] = [
     &s390x::MACHINE,
 ];
 
-/// Bytes of a pointer of an architecture, and whether it is big-endian.
+/// What is particular to an architecture.
 #[must_use]
-pub fn shape(arch: Arch) -> (u8, bool) {
-    let machine =
-        MACHINES.into_iter().find(|known| known.arch == arch).expect("every architecture is in the table");
-    (machine.address_size, machine.big_endian)
+pub fn of(arch: Arch) -> &'static Machine {
+    MACHINES.into_iter().find(|known| known.arch == arch).expect("every architecture is in the table")
 }
 
 /// The architecture of an ELF header.
