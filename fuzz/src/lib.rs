@@ -5,6 +5,7 @@
 //! built (see [`patch`]); the target then mends the checksums. Each target also has a way to take its
 //! input as it is.
 
+pub mod boot;
 pub mod btf;
 pub mod dwarf;
 pub mod image;
@@ -19,6 +20,7 @@ pub mod scan;
 pub mod script;
 pub mod store;
 mod walk;
+pub mod wrapping;
 
 use std::path::Path;
 

@@ -8,7 +8,7 @@ use depsurf::progress::Progress;
 use depsurf::source::live::Live;
 use depsurf::source::{self, Bytes, Input, Kind, ModuleChoice};
 use depsurf::store::Dataset;
-use depsurf::surface::Surface;
+use depsurf::surface::{Fact, Meta, Surface};
 use depsurf::{Error, extract};
 
 use crate::args::{Add, Global};
@@ -102,6 +102,7 @@ fn one(
     let options =
         extract::Options { name: verb.name.clone(), strict: verb.strict, modules, ..Default::default() };
     let mut notes = Vec::new();
+    let mut is_partial = false;
     let extracted = match from {
         Source::Files(input) => {
             // What was kept may have losses that are not accepted now.
@@ -117,6 +118,7 @@ fn one(
             let kernel = source::open(&input.image, &input.options(), progress)?;
             let extracted = extract::surface(&kernel, &options, progress)
                 .map_err(|error| error.at(input.image.display().to_string()))?;
+            is_partial = matches!(kernel.form, source::Form::Boot { .. } | source::Form::Btf);
             if kernel.config.is_none() {
                 let with = match kernel.config_packages.first() {
                     Some(package) => format!("the package `{package}`"),
@@ -130,9 +132,19 @@ fn one(
     };
     notes.extend(tell(&extracted.notes, verbose));
     let surface = Surface::from_bytes(extracted.bytes)?;
+    if is_partial {
+        notes.extend(tell_partial(surface.meta()));
+    }
     progress.step("keep the surface", None);
     Dataset::create(place)?.add(&surface)?;
     Ok(Done { kernel: surface.kernel().clone(), unchanged: false, detail: None, notes, warnings: Vec::new() })
+}
+
+/// Tells that what was read is a part of a kernel, and what has the rest.
+fn tell_partial(meta: &Meta) -> Option<String> {
+    let unknown = Fact::ALL.iter().filter(|fact| **fact != Fact::Config && !meta.knows(**fact)).count();
+    let reason = meta.unknown_because(Fact::Functions)?;
+    Some(format!("{unknown} kinds of facts are unknown (`depsurf info KERNEL`): {reason}"))
 }
 
 /// The kernel of an input that is in the dataset as it is. A package is told by its name and version, a vmlinux by its

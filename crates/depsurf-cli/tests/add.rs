@@ -188,3 +188,45 @@ fn strict_refuses_what_is_lost() {
     let strict = home.run(&["add", "--strict", "vmlinux"]);
     assert_eq!(strict.status, Some(if lossy { 2 } else { 0 }), "{strict:?} {json:#}");
 }
+
+#[test]
+fn the_running_kernel_is_added_from_its_files() {
+    let home = Home::new();
+    let root = home.path().join("machine");
+    let write = |path: &str, bytes: &[u8]| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    write("proc/version", b"Linux version 6.1.0-50-cloud-amd64 (a@b) (gcc) #1 SMP Debian 6.1.176-1 (2026)\n");
+    write("proc/kallsyms", b"ffffffff81000000 T _stext\nffffffff81000010 T vfs_read\n");
+    write("proc/modules", b"");
+    write(
+        "boot/config-6.1.0-50-cloud-amd64",
+        b"# Linux/x86 6.1.176 Kernel Configuration\nCONFIG_64BIT=y\nCONFIG_BPF=y\n",
+    );
+    let added = home.run(&["add", "--live", "--root", "machine"]).fine();
+    assert_eq!(added.trim_end(), "6.1.176-50-cloud-amd64");
+    let listed = home.run(&["list", "-v"]).fine();
+    assert!(
+        listed.contains("tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`"),
+        "{listed}"
+    );
+    assert!(home.run(&["show", "config", "CONFIG_BPF"]).fine().contains('y'));
+    // Files and the running kernel do not go together.
+    assert_eq!(home.run(&["add", "--live", "vmlinux"]).status, Some(2));
+    assert_eq!(home.run(&["add"]).status, Some(2));
+}
+
+#[test]
+fn bare_btf_is_added_under_a_name_and_says_what_it_lacks() {
+    let home = Home::new();
+    let image = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    fs::write(home.path().join("vmlinux"), image.btf()).unwrap();
+    let told = home.run(&["add", "vmlinux"]).failed();
+    assert!(told.contains("help: say it with `--name VERSION-RELEASE-FLAVOUR-"), "{told}");
+    let ran = home.run(&["add", "vmlinux", "--name", NAME]);
+    assert_eq!((ran.status, ran.stdout.trim_end()), (Some(0), NAME), "{ran:?}");
+    assert!(ran.stderr.contains("kinds of facts are unknown"), "{ran:?}");
+    assert!(home.run(&["show", "struct", "task_struct"]).fine().contains("comm"));
+}

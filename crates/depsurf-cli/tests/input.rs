@@ -148,10 +148,10 @@ fn a_kernel_without_debug_information_gets_the_package_that_has_it() {
     bootable[0x202..0x206].copy_from_slice(b"HdrS");
     let mut arm64 = vec![0; 0x400];
     arm64[56..60].copy_from_slice(b"ARM\x64");
-    for image in [bootable, arm64] {
+    for (image, why) in [(bootable, "boot protocol is older"), (arm64, "no compressed kernel was found")] {
         write(&image);
         let told = refused(&home, "vmlinux");
-        assert!(told.contains("a bootable kernel image") && told.contains(PACKAGES), "{told}");
+        assert!(told.contains(why), "{told}");
     }
 }
 

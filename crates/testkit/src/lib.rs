@@ -16,6 +16,7 @@ mod bytes;
 pub mod c;
 pub mod dwarf;
 pub mod elf;
+pub mod kallsyms;
 pub mod kernel;
 pub mod mirror;
 pub mod package;

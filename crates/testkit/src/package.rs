@@ -1,5 +1,5 @@
-//! Debian packages in memory: the `ar` archive (deb(5)) and the tar archives in it, uncompressed. Compressing is up to
-//! the test, which knows which formats its readers should meet.
+//! Packages in memory: the `ar` archive of Debian's (deb(5)) and the tar archives in it, and RPM's with the cpio archive
+//! in it, uncompressed. Compressing is up to the test, which knows which formats its readers should meet.
 
 /// An `ar` archive of these names and contents.
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -48,4 +48,45 @@ pub fn seal(header: &mut [u8; 512]) {
     let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
     octal(&mut header[148..155], sum);
     header[154] = 0;
+}
+
+/// An RPM package: lead, an empty signature, a header of these tags and strings, and the payload.
+pub fn rpm(fields: &[(u32, &str)], payload: &[u8]) -> Vec<u8> {
+    let mut package = vec![0; 96];
+    package[..8].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0]);
+    for fields in [&[][..], fields] {
+        let (mut entries, mut data) = (Vec::new(), Vec::new());
+        for (tag, text) in fields {
+            // The type 6 is a string.
+            for number in [*tag, 6, data.len() as u32, 1] {
+                entries.extend(number.to_be_bytes());
+            }
+            data.extend(text.bytes().chain([0]));
+        }
+        package.resize(package.len().next_multiple_of(8), 0);
+        package.extend([0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0]);
+        package.extend((fields.len() as u32).to_be_bytes());
+        package.extend((data.len() as u32).to_be_bytes());
+        package.extend(entries);
+        package.extend(data);
+    }
+    package.extend_from_slice(payload);
+    package
+}
+
+/// A cpio archive of the "new ASCII" format with these files.
+pub fn cpio(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (path, data) in files.iter().copied().chain([("TRAILER!!!", &[][..])]) {
+        archive.extend_from_slice(b"070701");
+        let size = data.len() as u32;
+        for number in [0, 0o100_644, 0, 0, 1, 0, size, 0, 0, 0, 0, path.len() as u32 + 1, 0] {
+            archive.extend_from_slice(format!("{number:08x}").as_bytes());
+        }
+        archive.extend(path.bytes().chain([0]));
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend_from_slice(data);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+    }
+    archive
 }

@@ -40,6 +40,10 @@ pub enum Target {
     Btf,
     /// Debian packages, down to the vmlinux
     Package,
+    /// RPM packages, tar archives, compressed files, down to the vmlinux
+    Wrapping,
+    /// Bootable images and bare BTF, down to a surface
+    Boot,
     /// Surface files and packed surfaces
     Store,
     /// Files of DepSurf's dataset, down to a surface and back
@@ -62,7 +66,13 @@ impl Target {
     /// Longest input in bytes. Lists of patches are short, so this leaves room for whole files.
     fn longest(self) -> usize {
         match self {
-            Self::Image | Self::Package | Self::Store | Self::Import | Self::Names => 64 << 10,
+            Self::Image
+            | Self::Package
+            | Self::Wrapping
+            | Self::Boot
+            | Self::Store
+            | Self::Import
+            | Self::Names => 64 << 10,
             Self::Dwarf | Self::Btf | Self::Object | Self::Scan | Self::Script => 4 << 10,
         }
     }

@@ -12,5 +12,5 @@ mod tests;
 mod write;
 
 pub use self::export::export;
-pub use self::read::{Base, read, read_split, string_section};
+pub use self::read::{Base, length, read, read_split, string_section};
 pub use self::write::write;

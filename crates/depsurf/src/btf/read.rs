@@ -17,6 +17,15 @@ pub fn string_section(bytes: &[u8]) -> Result<&[u8]> {
     Ok(Blob::parse(bytes)?.strings)
 }
 
+/// How long the blob is that bytes begin with; `None` where they begin with none, or with one whose types do not fit.
+#[must_use]
+pub fn length(bytes: &[u8]) -> Option<usize> {
+    let blob = Blob::parse(bytes).ok()?;
+    if blob.big { blob.count::<true>(1) } else { blob.count::<false>(1) }.ok()?;
+    let end = |part: &[u8]| part.as_ptr_range().end as usize - bytes.as_ptr() as usize;
+    Some(end(blob.types).max(end(blob.strings)))
+}
+
 /// What split BTF builds on: the BTF of the kernel itself, whose ids and string offsets come first.
 #[derive(Debug, Clone, Copy)]
 pub struct Base<'a> {

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::error::Result;
 use crate::image::{ByAddress, Image, Symbol};
+use crate::kernel::Arch;
 use crate::note::Notes;
 use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{
@@ -35,6 +36,15 @@ impl Attach {
 
 /// Labels inside a function are symbols too: so many are looked past, but not the whole image.
 const NEAR: usize = 64;
+
+/// Bytes of a function that its ftrace site may be behind the entry, where no size bounds the function: on x86 it is in
+/// the first instruction but `endbr64` (`FTRACE_MCOUNT_MAX_OFFSET`). What is further behind is of an overridden function.
+fn site_behind_entry(arch: Arch) -> u64 {
+    match arch {
+        Arch::Amd64 | Arch::I386 => 8,
+        _ => u64::MAX,
+    }
+}
 
 /// Reads all tables. A table that cannot be read is unknown, and a note.
 pub fn read(image: &Image<'_>, notes: &mut Notes) -> Attach {
@@ -87,8 +97,11 @@ impl<'i> Reader<'_, 'i> {
     /// The address of the function that a place in its code belongs to.
     fn function_around(&self, address: u64) -> Option<u64> {
         let before = self.order.indices().get(..self.order.place_of(address.checked_add(1)?))?;
+        let reach = site_behind_entry(self.image.machine().arch);
         let inside = before.iter().rev().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| {
-            symbol.is_function() && (symbol.address == address || address < self.image.symbol_end(symbol))
+            let is_near = symbol.size != 0 || address - symbol.address <= reach;
+            symbol.is_function()
+                && (symbol.address == address || is_near && address < self.image.symbol_end(symbol))
         });
         Some(inside?.address)
     }

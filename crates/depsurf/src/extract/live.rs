@@ -54,7 +54,7 @@ pub fn surface(live: &Live, options: &Options, progress: &dyn Progress) -> Resul
             what: "neither BTF nor configuration tell the running kernel's architecture".into(),
             help: Some("say it with `--name VERSION-RELEASE-FLAVOUR-ARCH`".into()),
         })?;
-    let (address_size, big_endian) = image::arch::shape(arch);
+    let &image::Machine { address_size, big_endian, .. } = image::arch::of(arch);
     let endian = if big_endian { Endianness::Big } else { Endianness::Little };
 
     progress.step("read symbols", None);

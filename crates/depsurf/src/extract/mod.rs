@@ -5,6 +5,7 @@
 //! kind of fact marked as unknown.
 
 pub mod attach;
+pub mod boot;
 pub mod btf;
 pub mod config;
 mod dispatch;
@@ -83,16 +84,23 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
     match kernel.form {
         Form::Vmlinux => vmlinux(kernel, options, progress),
         Form::Btf => btf::surface(kernel, options, progress),
+        Form::Boot { arch } => boot::surface(kernel, arch, options, progress),
     }
 }
 
 fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) -> Result<Extracted> {
     let present = |range| kernel.vmlinux.present(range);
-    let image = Image::parse_sparse(&kernel.vmlinux, &present)?;
-    let package = kernel.origin.package.as_ref();
-    let package =
-        package.map(|package| Package { name: package.name.clone(), version: package.version.clone() });
-    let mut meta = identity::read(&image, package, options.name.as_ref())?;
+    let image = match Image::parse_sparse(&kernel.vmlinux, &present) {
+        // Its own symbol table may be in it all the same.
+        Err(stripped @ Error::NoDebugInfo { .. }) => {
+            return match boot::surface(kernel, None, options, progress) {
+                Err(Error::NoDebugInfo { .. }) => Err(stripped),
+                read => read,
+            };
+        }
+        image => image?,
+    };
+    let mut meta = identity::read(&image, package_of(kernel), options.name.as_ref())?;
     meta.fetched.clone_from(&options.fetched);
     if let Some(config) = &kernel.config {
         config::check(config, &meta)?;
@@ -130,6 +138,12 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
     store_functions(functions, &mut parts);
     config::store(config_of(kernel), &mut parts, &mut notes);
     finish(parts, notes, options, progress)
+}
+
+/// The package that a kernel came from.
+fn package_of(kernel: &source::Kernel) -> Option<Package> {
+    let package = kernel.origin.package.as_ref()?;
+    Some(Package { name: package.name.clone(), version: package.version.clone() })
 }
 
 /// Text and origin of a kernel's configuration, where it has one.

@@ -5,8 +5,10 @@
 //! few strings that every kernel has; what tables of the kernel mean is the business of [`crate::extract`].
 
 pub mod arch;
+pub mod boot;
 mod compress;
 mod elf;
+pub mod kallsyms;
 mod memory;
 mod module;
 mod relocation;
@@ -93,14 +95,23 @@ impl<'a> Image<'a> {
         Self::new(bytes, Some(present), Subject::Kernel)
     }
 
+    /// An image whose parts were found otherwise.
+    fn assemble(
+        file: File<'a>,
+        machine: &'static Machine,
+        sections: Vec<Section<'a>>,
+        symbols: SymbolTable<'a>,
+        relocations: OnceLock<Relocations>,
+        banner: &'a str,
+    ) -> Self {
+        let by_address = mapped(&sections);
+        let subject = Subject::Kernel;
+        Self { file, machine, sections, by_address, symbols, relocations, banner, subject }
+    }
+
     fn new(bytes: &'a [u8], present: Option<&'a Presence<'a>>, subject: Subject) -> Result<Self> {
         let elf::Tables { file, machine, sections, symbols } = elf::read(bytes, present, subject)?;
-        let mut by_address: Vec<u32> = (0u32..)
-            .zip(&sections)
-            .filter(|(_, section)| section.is_mapped())
-            .map(|(index, _)| index)
-            .collect();
-        by_address.sort_by_key(|&index| sections[index as usize].address);
+        let by_address = mapped(&sections);
         let mut image = Self {
             file,
             machine,
@@ -237,6 +248,14 @@ impl<'a> Image<'a> {
             .map(|section| section.address)
             .min()
     }
+}
+
+/// Indices of the allocated sections with bytes in the file, by address.
+fn mapped(sections: &[Section<'_>]) -> Vec<u32> {
+    let mut by_address: Vec<u32> =
+        (0u32..).zip(sections).filter(|(_, section)| section.is_mapped()).map(|(index, _)| index).collect();
+    by_address.sort_by_key(|&index| sections[index as usize].address);
+    by_address
 }
 
 #[cfg(test)]

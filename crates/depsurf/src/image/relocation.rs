@@ -50,6 +50,11 @@ impl Relocations {
         Self { entries }
     }
 
+    /// Those that were found otherwise, sorted by address.
+    pub(super) fn from_sorted(entries: Vec<(u64, u64)>) -> Self {
+        Self { entries }
+    }
+
     /// The value of the word at an address; `None` where no relocation applies.
     pub(super) fn at(&self, address: u64) -> Option<u64> {
         let index = self.entries.binary_search_by_key(&address, |entry| entry.0).ok()?;

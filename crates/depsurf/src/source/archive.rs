@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// First bytes of a gzip member.
 pub const GZIP: &[u8] = &[0x1f, 0x8b];
+/// First bytes of a bzip2 file.
+pub const BZIP2: &[u8] = b"BZh";
 /// With blocks larger than this it is decoded as a stream: beginning in the middle would gain nothing.
 const LARGEST_BLOCK: u64 = 256 << 20;
 /// Archives with larger contents are refused. The largest kernel packages have 10 GiB.
@@ -66,6 +68,19 @@ impl<'a> Archive<'a> {
             Self::Blocks(blocks) => within_limit(end, blocks.data.len()),
             Self::Stream(stream) => within_limit(end, stream.data.len()),
         }
+    }
+
+    /// Size of the uncompressed data. Where no index tells it, all that is left is decoded.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub fn length(&mut self) -> Result<u64> {
+        if let Self::Blocks(blocks) = self {
+            return Ok(blocks.blocks().last().map_or(0, xz::Block::end));
+        }
+        let mut scratch = vec![0; 1 << 20];
+        while self.read(&mut scratch)? > 0 {}
+        Ok(self.position())
     }
 
     /// Offset of the next byte in the uncompressed data.
@@ -146,6 +161,8 @@ impl<'a> Stream<'a> {
             ("zstd", Box::new(reader))
         } else if data.starts_with(GZIP)? {
             ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(compressed))))
+        } else if data.starts_with(BZIP2)? {
+            ("bzip2", Box::new(BufReader::new(bzip2::bufread::MultiBzDecoder::new(compressed))))
         } else {
             ("tar", Box::new(compressed))
         };

@@ -2,17 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ar;
 use super::archive::Archive;
 use super::input::Input;
-use super::search::Search;
-use super::tar::{Member, Tar};
-use super::{ar, elf};
+use super::members::{Files as _, split};
+use super::tar::Tar;
 use crate::error::{Error, Result};
 
 /// The largest `control` file that is read.
 const LARGEST_CONTROL: u64 = 4 << 20;
-/// The largest kernel configuration that is read; they are below 1 MiB.
-pub const LARGEST_CONFIG: u64 = 16 << 20;
 
 /// What a package says about itself in its `control` file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,127 +132,6 @@ pub fn debug_package(release: &str, ubuntu: bool) -> String {
     }
 }
 
-/// Where a walk to the vmlinux ended.
-pub enum Found {
-    /// At a vmlinux.
-    Vmlinux {
-        /// The member.
-        member: Member,
-        /// Its first bytes: all of the ELF header. The archive is behind them.
-        head: Vec<u8>,
-    },
-    /// At the end of the package.
-    Nothing {
-        /// A member that has the name of a vmlinux and is no ELF file.
-        not_elf: Option<String>,
-    },
-}
-
-/// Walks to the vmlinux, and picks up a config that comes before.
-///
-/// # Errors
-/// When the archive is cut or damaged.
-pub fn find_vmlinux(files: &mut Tar<'_>, config: &mut Option<Text>) -> Result<Found> {
-    let mut search = Search::default();
-    let mut bootable = false;
-    let found = walk(files, config, Some(&mut search), &mut bootable);
-    match (search.origin(), &found) {
-        // Nothing is missed by jumping when the package is sorted, as they all should be. A package with a
-        // bootable image has no vmlinux, and would take seconds to walk.
-        (Some(origin), Ok(Found::Nothing { .. }) | Err(_)) if !bootable => {
-            files.jump(origin);
-            walk(files, config, None, &mut bootable)
-        }
-        _ => found,
-    }
-}
-
-/// Walks to the vmlinux, with a search over modules and else through them.
-fn walk(
-    files: &mut Tar<'_>,
-    config: &mut Option<Text>,
-    mut search: Option<&mut Search>,
-    bootable: &mut bool,
-) -> Result<Found> {
-    let mut not_elf = None;
-    while let Some(member) = files.next()? {
-        if let Some(search) = &mut search
-            && search.ahead(files, &member.path)?
-        {
-            continue;
-        }
-        if !member.regular {
-            continue;
-        }
-        *bootable |= split(&member.path).1.starts_with("vmlinuz");
-        if config.is_none() && is_config(&member.path) {
-            *config = text(files, member)?;
-        } else if is_vmlinux(&member.path) {
-            let mut head = vec![0; member.size.min(elf::HEADER) as usize];
-            files.archive().read_exact(&mut head, "vmlinux")?;
-            if head.starts_with(elf::MAGIC) {
-                return Ok(Found::Vmlinux { member, head });
-            }
-            not_elf.get_or_insert(member.path);
-        }
-    }
-    Ok(Found::Nothing { not_elf })
-}
-
-/// A text file of a package.
-pub struct Text {
-    /// Its path.
-    pub path: String,
-    /// Its contents.
-    pub text: String,
-}
-
-/// Walks to the config.
-///
-/// # Errors
-/// When the archive is cut or damaged.
-pub fn find_config(files: &mut Tar<'_>) -> Result<Option<Text>> {
-    while let Some(member) = files.next()? {
-        if member.regular
-            && is_config(&member.path)
-            && let Some(text) = text(files, member)?
-        {
-            return Ok(Some(text));
-        }
-    }
-    Ok(None)
-}
-
-/// The contents of a member that has the name of a config, if it is one.
-fn text(files: &mut Tar<'_>, member: Member) -> Result<Option<Text>> {
-    let data = files.data(member.size, LARGEST_CONFIG, "kernel config")?;
-    let text = String::from_utf8(data).ok().filter(|text| is_config_text(text));
-    Ok(text.map(|text| Text { path: member.path, text }))
-}
-
-/// Whether a text is a kernel configuration: it sets an option or says that one is not set.
-#[must_use]
-pub fn is_config_text(text: &str) -> bool {
-    text.lines().any(|line| line.strip_prefix("# ").unwrap_or(line).starts_with("CONFIG_"))
-}
-
-/// Debian up to 6.12 and Ubuntu have it at `boot/config-R`, Debian since 7.2 at `usr/lib/modules/R/config`,
-/// and header packages at `usr/src/linux-headers-R/.config`.
-fn is_config(path: &str) -> bool {
-    let (directory, name) = split(path);
-    let parent = split(directory);
-    (name.starts_with("config-") && parent.1 == "boot")
-        || (name == "config" && split(parent.0).1 == "modules")
-        || (name == ".config" && parent.1.starts_with("linux-headers-"))
-}
-
-/// Debian up to 6.12 and Ubuntu have it at `usr/lib/debug/boot/vmlinux-R`, Debian since 7.2 and packages
-/// made by the kernel's own rules at `usr/lib/debug/lib/modules/R/vmlinux`.
-fn is_vmlinux(path: &str) -> bool {
-    let name = split(path).1;
-    name == "vmlinux" || name.starts_with("vmlinux-")
-}
-
 /// The kernel release in the path of a vmlinux or a config, as `uname -r` would print it.
 #[must_use]
 pub fn release_in(path: &str) -> Option<&str> {
@@ -262,11 +139,11 @@ pub fn release_in(path: &str) -> Option<&str> {
     let (above, directory) = split(directory);
     let release = match name {
         ".config" => directory.strip_prefix("linux-headers-"),
-        "config" | "vmlinux" => (split(above).1 == "modules").then_some(directory),
+        "config" | "vmlinux" | "vmlinuz" => (split(above).1 == "modules").then_some(directory),
         // BTFHub's archives are named `5.4.0-1010-aws.btf`, or `5.4.0-1010-aws.btf.tar.xz`.
         name => match name.split_once(".btf") {
             Some((release, "" | ".tar.xz")) => Some(release.strip_prefix("vmlinux-").unwrap_or(release)),
-            _ => name.strip_prefix("vmlinux-").or_else(|| name.strip_prefix("config-")),
+            _ => ["vmlinux-", "vmlinuz-", "config-"].iter().find_map(|prefix| name.strip_prefix(prefix)),
         },
     };
     release.filter(|release| release.starts_with(|c: char| c.is_ascii_digit()))
@@ -289,11 +166,6 @@ pub fn release_of(package: &str) -> Option<&str> {
         rest = rest.strip_suffix(suffix).unwrap_or(rest);
     }
     (rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains('.')).then_some(rest)
-}
-
-/// Directory and name of a path.
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 fn read_control(data: Input<'_>) -> Result<String> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use liblzma::stream::{Action, Check, Status, Stream};
-pub use testkit::package::{ar, member, seal, tar};
+pub use testkit::package::{ar, cpio, member, rpm, seal, tar};
 
 /// A 64-bit little-endian ELF file with these sections: name, type, flags, contents.
 pub fn elf(sections: &[(&str, u32, u64, &[u8])]) -> Vec<u8> {

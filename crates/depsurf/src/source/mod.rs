@@ -1,9 +1,19 @@
 //! Gets a kernel's vmlinux, its config and its package's identity out of their wrapping.
 //!
-//! In comes a path (or bytes in memory): a vmlinux, a Debian or Ubuntu package of any compression, or bare BTF.
+//! In comes a path (or bytes in memory): a vmlinux, a package of Debian's or RPM's kind, a tar archive, a directory, each
+//! under any compression, a bootable image, or bare BTF.
 //! Out comes a [`Kernel`]. What a file is, is told from its contents, never from its name. Nothing is
 //! written anywhere: a vmlinux is mapped, and a package is decoded into memory, only as far as needed.
 //! [`live`] reads what a running kernel tells of itself.
+//!
+//! | wrapping | walked by | what is inside is found by |
+//! |---|---|---|
+//! | `.deb`, `.ddeb` | `ar`, `tar` | `members`, `search` |
+//! | `.rpm` | `rpm`, `cpio` | `members` |
+//! | `.tar.*` | `tar` | `members` |
+//! | directory | `directory` | `members` |
+//! | `vmlinux.xz`, `.zst`, `.gz`, `.bz2` | `compressed` | its first bytes |
+//! | `vmlinuz`, `Image` | `boot` | its headers, else by search |
 //!
 //! ```text
 //! .deb:  ar -> control.tar.* -> control                    -> Package
@@ -14,20 +24,28 @@
 
 mod ar;
 mod archive;
+mod boot;
 mod btf;
 mod bytes;
+mod compressed;
+mod cpio;
 mod deb;
 mod decode;
+mod directory;
 mod elf;
+mod find;
 #[cfg(test)]
 mod fixture;
 mod input;
 pub mod live;
+mod members;
 mod modules;
 mod pair;
 mod remote;
+mod rpm;
 mod search;
 mod tar;
+mod tarball;
 #[cfg(test)]
 mod tests;
 mod xz;
@@ -45,9 +63,10 @@ pub use pair::{Input, Kind, identify, pair};
 pub use remote::{fetched, fetched_config};
 
 use crate::error::{Error, Result};
+use crate::kernel::Arch;
 use crate::progress::Progress;
 use archive::Archive;
-use deb::{Deb, Found};
+use deb::Deb;
 
 /// What to take besides the image.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +83,11 @@ pub enum Form {
     Vmlinux,
     /// The kernel's types alone, as `/sys/kernel/btf/vmlinux` and BTFHub's archives have them.
     Btf,
+    /// What a bootable image has inside: an ELF file without symbols, or flat memory as it is loaded.
+    Boot {
+        /// The architecture, where the wrapping or the memory's header tells it; an ELF file tells its own.
+        arch: Option<Arch>,
+    },
 }
 
 /// A kernel, out of its wrapping.
@@ -122,8 +146,12 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
     // First, because it is quick and decoding is not.
     let config = options.config.as_deref().map(read_config).transpose()?;
     let file = file_name(path);
-    let bytes = Bytes::map(path)?;
-    let mut kernel = unwrap(file, bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?;
+    let mut kernel = if path.is_dir() {
+        directory::open(path, progress)?
+    } else {
+        let bytes = Bytes::map(path)?;
+        unwrap(file, bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?
+    };
     if let Some(config) = config {
         if let (Some(image), Some(other)) = (kernel.origin.release(), config.origin.release())
             && image != other
@@ -151,18 +179,29 @@ pub fn open_bytes(name: &str, bytes: &[u8], progress: &dyn Progress) -> Result<K
 
 /// Takes the wrapping off, whatever it is.
 fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel> {
+    if bytes.starts_with(ar::MAGIC) {
+        let kernel = from_package(&file, &bytes, progress)?;
+        return Ok(Kernel { modules: vec![ModulePackage::new(bytes)], ..kernel });
+    }
+    if bytes.starts_with(rpm::MAGIC) {
+        return rpm::open(&file, &bytes, progress);
+    }
+    if let Some(kernel) = tarball::open(&file, &bytes, progress)? {
+        return Ok(Kernel { modules: vec![ModulePackage::new(bytes)], ..kernel });
+    }
+    let bytes = match compressed::open(&bytes, progress)? {
+        Some(inside) => inside,
+        None => bytes,
+    };
     if bytes.starts_with(elf::MAGIC) {
         return Ok(plain(Form::Vmlinux, file, bytes));
     }
     if btf::is_btf(&bytes) {
         return Ok(plain(Form::Btf, file, bytes));
     }
-    if bytes.starts_with(ar::MAGIC) {
-        let kernel = from_package(&file, &bytes, progress)?;
-        return Ok(Kernel { modules: vec![ModulePackage::new(bytes)], ..kernel });
-    }
-    if let Some(kernel) = btf::in_archive(&file, &bytes)? {
-        return Ok(kernel);
+    if boot::is_bootable(&bytes) {
+        progress.step("decompress the kernel", None);
+        return boot::kernel(Origin { file, package: None, member: None }, bytes);
     }
     Err(Error::UnknownFormat { found: describe(&bytes).into() })
 }
@@ -200,26 +239,10 @@ fn from_deb(file: &str, deb: Deb<'_>, progress: &dyn Progress) -> Result<Kernel>
     let origin =
         |member| Origin { file: file.into(), package: Some(deb.package.clone()), member: Some(member) };
     let mut files = deb.files()?;
-    let mut config = None;
-    let (member, head) = match deb::find_vmlinux(&mut files, &mut config)? {
-        Found::Vmlinux { member, head } => (member, head),
-        Found::Nothing { not_elf: Some(path) } => {
-            return Err(Error::malformed("package", format!("`{path}`"), "not an ELF file"));
-        }
-        Found::Nothing { not_elf: None } => {
-            return Err(Error::NoVmlinux { suggestion: deb.debug_package() });
-        }
-    };
-    let vmlinux = decode::vmlinux(files.archive(), member.size, &head, progress)
-        .map_err(|e| e.at(format!("`{}`", member.path)))?;
-    Ok(Kernel {
-        vmlinux,
-        form: Form::Vmlinux,
-        config: config.map(|config| Config { text: config.text, origin: origin(config.path) }),
-        origin: origin(member.path),
-        config_packages: deb.config_packages(),
-        modules: Vec::new(),
-    })
+    let found = members::find_vmlinux(&mut files, false)?;
+    let kernel = find::kernel(&mut files, found, &origin, progress)?;
+    let kernel = kernel.ok_or_else(|| Error::NoVmlinux { suggestion: deb.debug_package() })?;
+    Ok(Kernel { config_packages: deb.config_packages(), ..kernel })
 }
 
 fn config_bytes(file: &str, bytes: &[u8]) -> Result<Config> {
@@ -234,7 +257,7 @@ fn config_bytes(file: &str, bytes: &[u8]) -> Result<Config> {
 }
 
 fn config_of(file: &str, deb: Deb<'_>) -> Result<Config> {
-    let Some(config) = deb::find_config(&mut deb.files()?)? else {
+    let Some(config) = members::find_config(&mut deb.files()?)? else {
         let others = deb.config_packages();
         return Err(Error::Usage {
             what: format!("no kernel config in package `{}`", deb.package.name),
@@ -247,33 +270,26 @@ fn config_of(file: &str, deb: Deb<'_>) -> Result<Config> {
 
 /// The text of a plain or gzipped config file; `None` when it is none.
 fn plain_config(bytes: &[u8]) -> Result<Option<String>> {
-    let limit = deb::LARGEST_CONFIG as usize;
+    let limit = members::LARGEST_CONFIG as usize;
     let mut text = vec![0; limit + 1];
     let length = Archive::stream(bytes)?.read(&mut text)?;
     if length > limit {
         return Err(Error::Limit { what: "kernel config".into(), limit: format!("{} MiB", limit >> 20) });
     }
     text.truncate(length);
-    Ok(String::from_utf8(text).ok().filter(|text| deb::is_config_text(text)))
+    Ok(String::from_utf8(text).ok().filter(|text| members::is_config_text(text)))
 }
-
-const BOOTABLE: &str = "a bootable kernel image, which has no debug information";
 
 /// What bytes look like that are no kernel image and no package.
 fn describe(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(usize, &[u8], &str); 11] = [
+    const KNOWN: [(usize, &[u8], &str); 8] = [
         (0, elf::MAGIC, "an ELF file"),
         (0, ar::MAGIC, "an ar archive"),
         (0, xz::MAGIC, "xz data"),
         (0, archive::ZSTD, "zstd data"),
         (0, archive::GZIP, "gzip data"),
-        (0, b"\xed\xab\xee\xdb", "an RPM package"),
+        (0, archive::BZIP2, "bzip2 data"),
         (0, b"PK\x03\x04", "a zip archive"),
-        // Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
-        (0x202, b"HdrS", BOOTABLE),
-        // Documentation/arch/arm64/booting.rst and the EFI stub's header of a compressed image.
-        (56, b"ARM\x64", BOOTABLE),
-        (4, b"zimg", BOOTABLE),
         (257, b"ustar", "a tar archive"),
     ];
     match KNOWN.iter().find(|(at, magic, _)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic))) {

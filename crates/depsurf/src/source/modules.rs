@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::Bytes;
 use super::archive::{Archive, ZSTD};
 use super::deb::Deb;
+use super::members::Files as _;
 use super::tar::Tar;
 use super::{ar, archive, xz};
 use crate::error::{Error, Result};

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
 use super::deb::{Deb, Package, release_of};
-use super::{Bytes, Options, ar, btf, deb, describe, elf, file_name, plain_config, tar};
+use super::{
+    Bytes, Options, ar, boot, btf, compressed, deb, describe, elf, file_name, plain_config, rpm, tar,
+};
 use crate::error::{Error, Result};
 
 /// What a file is, by its contents.
@@ -16,8 +18,14 @@ pub enum Kind {
     Package(Package),
     /// The types of a kernel alone.
     Btf,
+    /// A bootable image: `vmlinuz`, `bzImage`, `Image`.
+    Boot,
     /// A tar archive, under whatever compression.
     Archive,
+    /// A file that is compressed as a whole and holds one of the others.
+    Compressed,
+    /// A directory: an unpacked package or the place of a build.
+    Directory,
     /// A kernel configuration as text.
     Config,
     /// Something else: what it looks like.
@@ -41,11 +49,14 @@ impl Input {
     }
 }
 
-/// Tells what a file is.
+/// Tells what a file or directory is.
 ///
 /// # Errors
 /// When it cannot be read, or is a package that is cut or damaged.
 pub fn identify(path: &Path) -> Result<Kind> {
+    if path.is_dir() {
+        return Ok(Kind::Directory);
+    }
     let bytes = Bytes::map(path)?;
     kind(&bytes).map_err(|e| e.at(path.to_string_lossy()))
 }
@@ -55,12 +66,18 @@ fn kind(bytes: &[u8]) -> Result<Kind> {
         Ok(Kind::Elf)
     } else if bytes.starts_with(ar::MAGIC) {
         Ok(Kind::Package(Deb::parse(bytes)?.package))
+    } else if bytes.starts_with(rpm::MAGIC) {
+        Ok(Kind::Package(rpm::Rpm::parse(bytes)?.package))
     } else if btf::is_btf(bytes) {
         Ok(Kind::Btf)
+    } else if boot::is_bootable(bytes) {
+        Ok(Kind::Boot)
     } else if tar::begins(&mut Archive::new(bytes)?)? {
         Ok(Kind::Archive)
     } else if plain_config(bytes).ok().flatten().is_some() {
         Ok(Kind::Config)
+    } else if compressed::holds_kernel(bytes) {
+        Ok(Kind::Compressed)
     } else {
         Ok(Kind::Unknown(describe(bytes).into()))
     }
@@ -78,8 +95,14 @@ impl Candidate {
     /// takes seconds: those with debug information end in `-dbg` or `-dbgsym`.
     fn only_config(&self) -> bool {
         match &self.kind {
-            Kind::Elf | Kind::Btf | Kind::Archive | Kind::Unknown(_) => false,
             Kind::Config => true,
+            Kind::Elf
+            | Kind::Btf
+            | Kind::Boot
+            | Kind::Archive
+            | Kind::Compressed
+            | Kind::Directory
+            | Kind::Unknown(_) => false,
             Kind::Package(package) => {
                 self.release.is_some()
                     && !package.name.ends_with("-dbg")
@@ -132,15 +155,23 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
                 return Err(Error::UnknownFormat { found: found.clone() }.at(path.to_string_lossy()));
             }
             Kind::Package(package) => release_of(&package.name),
-            Kind::Elf | Kind::Btf | Kind::Archive | Kind::Config => deb::release_in(&name),
+            Kind::Directory => None,
+            Kind::Elf | Kind::Btf | Kind::Boot | Kind::Archive | Kind::Compressed | Kind::Config => {
+                deb::release_in(&name)
+            }
         }
         .map(str::to_owned);
         let candidate = Candidate { path: path.clone(), kind, release };
         if candidate.only_config() { configs.push(candidate) } else { images.push(candidate) }
     }
-    // Image packages alone: opening them says which package to give instead.
+    // Packages without debug information alone: the bootable image is in one of them.
     if images.is_empty() && !configs.is_empty() {
-        images = configs.extract_if(.., |config| matches!(config.kind, Kind::Package(_))).collect();
+        let is_package = |config: &Candidate| matches!(config.kind, Kind::Package(_));
+        let has_image = |config: &Candidate| matches!(&config.kind, Kind::Package(package) if package.name.starts_with("linux-image-"));
+        let any = configs.iter().any(has_image);
+        images = configs
+            .extract_if(.., |config| if any { has_image(config) } else { is_package(config) })
+            .collect();
     }
     configs.sort_by_key(Candidate::rank);
     let single = images.len() == 1 && configs.len() == 1;
@@ -227,7 +258,7 @@ mod tests {
             matches!(identify(&package).unwrap(), Kind::Package(package) if package.version == "6.1.176-1")
         );
         assert!(identify(&files.file("empty", b"")).is_err());
-        assert!(identify(files.0.path()).is_err());
+        assert_eq!(identify(files.0.path()).unwrap(), Kind::Directory);
         assert!(identify(&files.file("cut", b"!<arch>\ndebian-binary")).is_err());
     }
 

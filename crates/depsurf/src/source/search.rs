@@ -6,6 +6,7 @@
 //! checksum wherever decoding begins, so the end of the modules can be found by bisection over blocks.
 
 use super::archive::{Archive, Blocks};
+use super::members::Files as _;
 use super::tar::{self, Member, Tar};
 use crate::error::Result;
 

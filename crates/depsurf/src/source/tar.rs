@@ -5,6 +5,8 @@
 //! type `L` (GNU) or in a `path` record in that of type `x` (pax) in front of the member it names.
 
 use super::archive::Archive;
+use super::members::Files;
+use super::search::Search;
 use crate::error::{Error, Result};
 
 /// Headers begin at multiples of this.
@@ -42,27 +44,21 @@ impl<'a> Tar<'a> {
         Self { next: archive.position(), archive, members: 0 }
     }
 
-    /// The archive, which after [`Tar::next`] is at the first byte of the member's data.
-    pub fn archive(&mut self) -> &mut Archive<'a> {
-        &mut self.archive
-    }
-
     /// Where the next header is, as an offset in the archive.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.next
     }
 
-    /// Goes on at another header.
-    pub fn jump(&mut self, position: u64) {
-        self.next = position;
+    fn text(&mut self, size: u64, limit: u64, what: &str) -> Result<String> {
+        let data = self.data(size, limit, what)?;
+        Ok(String::from_utf8_lossy(until_nul(&data)).into_owned())
     }
+}
 
-    /// Goes to the next member, over what is left of the current one; `None` at the end.
-    ///
-    /// # Errors
-    /// When the archive is cut or damaged, or has more members than [`MOST_MEMBERS`].
-    pub fn next(&mut self) -> Result<Option<Member>> {
+impl<'a> Files<'a> for Tar<'a> {
+    /// Over what is left of the current one. Refuses more members than [`MOST_MEMBERS`].
+    fn next(&mut self) -> Result<Option<Member>> {
         let mut long_name = None;
         let mut pax = Pax::default();
         loop {
@@ -107,32 +103,16 @@ impl<'a> Tar<'a> {
         }
     }
 
-    /// The data of the current member.
-    ///
-    /// # Errors
-    /// When it is larger than `limit`, cut or damaged.
-    pub fn data(&mut self, size: u64, limit: u64, what: &str) -> Result<Vec<u8>> {
-        if size > limit {
-            return Err(Error::Limit {
-                what: format!("{what} of {size} bytes"),
-                limit: format!("{limit} bytes"),
-            });
-        }
-        // The size is a promise only: memory follows the bytes that are really there.
-        let mut data = Vec::new();
-        let mut left = size as usize;
-        while left > 0 {
-            let (have, now) = (data.len(), left.min(1 << 20));
-            data.resize(have + now, 0);
-            self.archive.read_exact(&mut data[have..], what)?;
-            left -= now;
-        }
-        Ok(data)
+    fn archive(&mut self) -> &mut Archive<'a> {
+        &mut self.archive
     }
 
-    fn text(&mut self, size: u64, limit: u64, what: &str) -> Result<String> {
-        let data = self.data(size, limit, what)?;
-        Ok(String::from_utf8_lossy(until_nul(&data)).into_owned())
+    fn ahead(&mut self, search: &mut Search, path: &str) -> Result<bool> {
+        search.ahead(self, path)
+    }
+
+    fn jump(&mut self, position: u64) {
+        self.next = position;
     }
 }
 

@@ -4,9 +4,10 @@ use std::io::Read;
 use std::ops::Range;
 
 use super::fixture::{
-    CONFIG, CONTROL, PATH, ar, control, debug_tar, elf, gzip, member, noise, package, promise, tar, vmlinux,
-    xz_blocks, xz_even, zst,
+    CONFIG, CONTROL, PATH, ar, control, cpio, debug_tar, elf, gzip, member, noise, package, promise, rpm,
+    tar, vmlinux, xz_blocks, xz_even, zst,
 };
+use super::members::Files as _;
 use super::*;
 use crate::progress::Silent;
 
@@ -208,7 +209,7 @@ fn what_is_no_package_is_described() {
     let error = |bytes: &[u8]| open_bytes("x", bytes, &Silent).unwrap_err().to_string();
     assert_eq!(error(b""), "x: not a kernel image or package: an empty file");
     assert_eq!(error(b"Hello, world\n"), "x: not a kernel image or package: a text file");
-    assert_eq!(error(&gzip(&vmlinux())), "x: not a kernel image or package: gzip data");
+    assert_eq!(error(&gzip(b"Hello, world\n")), "x: not a kernel image or package: a text file");
     assert_eq!(
         error(&ar(&[("lib.o", b"\x7fELF")])),
         "x: not a kernel image or package: an ar archive that does not begin with `debian-binary` 2.x"
@@ -403,4 +404,115 @@ proptest::proptest! {
         let _ = open_package(&bytes);
         let _ = read_config_bytes("x", &bytes);
     }
+}
+
+/// The kernel files of a directory of members, as a package of each kind has them.
+fn release_files() -> [(&'static str, Vec<u8>); 4] {
+    [
+        ("lib/modules/6.11.4-301.fc41.x86_64/config", CONFIG.into()),
+        ("lib/modules/6.11.4-301.fc41.x86_64/kernel/fs/ext4.ko.xz", noise(900, 1)),
+        ("usr/lib/debug/lib/modules/6.11.4-301.fc41.x86_64/vmlinux", vmlinux()),
+        ("usr/share/doc/kernel", b"words".into()),
+    ]
+}
+
+fn rpm_package(compress: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let files = release_files();
+    let files: Vec<_> = files.iter().map(|(path, data)| (format!("./{path}"), data.as_slice())).collect();
+    let files: Vec<_> = files.iter().map(|(path, data)| (path.as_str(), *data)).collect();
+    let fields = [
+        (1000, "kernel-debuginfo"),
+        (1001, "6.11.4"),
+        (1002, "301.fc41"),
+        (1022, "x86_64"),
+        (1044, "kernel-6.11.4-301.fc41.src.rpm"),
+        (1124, "cpio"),
+    ];
+    rpm(&fields, &compress(&cpio(&files)))
+}
+
+#[test]
+fn rpm_packages_are_opened() {
+    for (name, compress) in [
+        ("zstd", zst as fn(&[u8]) -> Vec<u8>),
+        ("xz", |data: &[u8]| xz_blocks(data, [])),
+        ("gzip", gzip),
+        ("none", <[u8]>::to_vec),
+    ] {
+        let bytes = rpm_package(compress);
+        let kernel = open_bytes("kernel.rpm", &bytes, &Silent).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(kernel.vmlinux.get(64..3064).unwrap(), &vmlinux()[64..3064], "{name}");
+        assert_eq!(kernel.origin.release(), Some("6.11.4-301.fc41.x86_64"));
+        let package = kernel.origin.package.unwrap();
+        assert_eq!(
+            (package.name.as_str(), package.version.as_str()),
+            ("kernel-debuginfo", "6.11.4-301.fc41")
+        );
+        assert_eq!((package.architecture.as_str(), package.source.as_deref()), ("x86_64", Some("kernel")));
+        assert_eq!(kernel.config.unwrap().text, CONFIG);
+    }
+    let core = rpm(
+        &[(1000, "kernel-rt-core"), (1001, "1"), (1002, "1"), (1022, "x86_64")],
+        &cpio(&[("./boot/nothing", b"")]),
+    );
+    let error = open_bytes("x.rpm", &core, &Silent).unwrap_err();
+    assert_eq!(error.to_string(), "x.rpm: no vmlinux in the package");
+    assert_eq!(error.help().unwrap(), "the debug package `kernel-rt-debuginfo` has it");
+}
+
+#[test]
+fn a_cut_rpm_package_is_refused_wherever_it_is_cut() {
+    let bytes = rpm_package(gzip);
+    // Up to the end of the vmlinux, which is not the last member.
+    for cut in (4..bytes.len() * 9 / 10).step_by(17) {
+        let error = open_bytes("x.rpm", &bytes[..cut], &Silent).map(|_| ()).unwrap_err().to_string();
+        assert!(error.starts_with("x.rpm: ") && !error.contains('\n'), "{cut}: {error}");
+    }
+    let mut large = bytes;
+    large[104..108].copy_from_slice(&0x7fff_ffffu32.to_be_bytes());
+    let error = open_bytes("x.rpm", &large, &Silent).unwrap_err().to_string();
+    assert!(error.contains("RPM header of") && error.contains("exceeds the limit"), "{error}");
+}
+
+#[test]
+fn archives_directories_and_compressed_files_are_opened() {
+    let members: Vec<_> =
+        release_files().iter().map(|(path, data)| member(&format!("./{path}"), b'0', data)).collect();
+    let tarball = tar(&members);
+    for (name, bytes) in [
+        ("linux.tar", tarball.clone()),
+        ("linux.tar.gz", gzip(&tarball)),
+        ("linux.tar.zst", zst(&tarball)),
+        ("linux.tar.xz", xz_even(&tarball, 1000)),
+    ] {
+        let kernel = open_bytes(name, &bytes, &Silent).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(kernel.vmlinux.get(64..3064).unwrap(), &vmlinux()[64..3064], "{name}");
+        assert_eq!(kernel.config.unwrap().text, CONFIG, "{name}");
+    }
+    for (name, bytes) in [("vmlinux.gz", gzip(&vmlinux())), ("vmlinux.xz", xz_even(&vmlinux(), 1000))] {
+        let kernel = open_bytes(name, &bytes, &Silent).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(kernel.vmlinux.get(64..3064).unwrap(), &vmlinux()[64..3064], "{name}");
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let write = |path: &str, data: &[u8]| {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, data).unwrap();
+    };
+    let open = || open(directory.path(), &Options::default(), &Silent);
+    assert!(open().unwrap_err().to_string().ends_with("no vmlinux in the package"));
+    for (path, data) in release_files() {
+        write(path, &data);
+    }
+    let kernel = open().unwrap();
+    assert_eq!(kernel.origin.release(), Some("6.11.4-301.fc41.x86_64"));
+    assert_eq!(kernel.config.unwrap().text, CONFIG);
+    // The place of a build: the vmlinux on top is the kernel, that of the decompressor is not.
+    write("arch/x86/boot/compressed/vmlinux", &elf(&[]));
+    write("vmlinux", &vmlinux());
+    write(".config", b"CONFIG_TOP=y\n");
+    let kernel = open().unwrap();
+    assert_eq!(kernel.origin.member.as_deref(), Some("vmlinux"));
+    assert_eq!(kernel.config.unwrap().text, "CONFIG_TOP=y\n");
 }

@@ -1,0 +1,261 @@
+//! Bootable images: the kernel inside a `vmlinuz`, `bzImage`, `Image.gz`, `zImage` or EFI image, decompressed.
+//!
+//! | file | told by | the kernel is |
+//! |---|---|---|
+//! | x86 `bzImage` | `HdrS` (`Documentation/arch/x86/boot.rst`) | where the header says, an ELF file |
+//! | EFI zboot (arm64, riscv64, loong64) | `zimg` (`drivers/firmware/efi/libstub/zboot-header.S`) | where the header says, flat memory |
+//! | arm64, riscv64 `Image` | `ARM\x64`, `RSC\x05` | the file itself, flat memory |
+//! | armhf `zImage`, s390x `bzImage` | a magic number | searched for, flat memory |
+//!
+//! A kernel is known by its banner. What is compressed by LZO is not read: no kernel of a distribution is.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use liblzma::stream::Stream;
+use memchr::memmem;
+
+use super::{Bytes, Config, Form, Kernel, Origin, archive, members, plain_config, xz};
+use crate::error::{Error, Result};
+use crate::image::boot::arch_of_header;
+use crate::kernel::Arch;
+
+/// The largest kernel that is decompressed; they have below 128 MiB.
+const LARGEST: u64 = 1 << 30;
+/// How much larger than its compressed form a kernel may be; they shrink three- to sixfold, but zeros in them more.
+const MOST_RATIO: u64 = 256;
+/// Places that are tried in a file that does not say where its kernel is.
+const MOST_PLACES: usize = 64;
+
+/// The header of an lz4 file of the legacy format, which the kernel's build makes (`lz4 -l`).
+const LZ4_LEGACY: &[u8] = &[0x02, 0x21, 0x4c, 0x18];
+/// Blocks of that format have this size when decompressed, but the last.
+const LZ4_BLOCK: usize = 8 << 20;
+/// The header of an LZMA file with the properties that `lzma -9` writes.
+const LZMA: &[u8] = &[0x5d, 0, 0];
+
+/// A kernel that was found in a bootable image.
+pub struct Found<'a> {
+    /// The kernel: an ELF file or flat memory.
+    pub kernel: Cow<'a, [u8]>,
+    /// The architecture, where the file or the kernel's header tells it.
+    pub arch: Option<Arch>,
+}
+
+/// Whether a file is a bootable image, by its headers.
+#[must_use]
+pub fn is_bootable(bytes: &[u8]) -> bool {
+    let at = |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+    // Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
+    at(0x202, b"HdrS") || at(4, b"zimg") || arch_of_header(bytes).is_some() || of_magic(bytes).is_some()
+}
+
+/// Whether a file that is named like one is a bootable image: by its headers, or because it is compressed as a whole.
+#[must_use]
+pub fn may_be(bytes: &[u8]) -> bool {
+    is_bootable(bytes)
+        || [archive::GZIP, xz::MAGIC, archive::ZSTD].iter().any(|magic| bytes.starts_with(magic))
+}
+
+/// The architecture of files whose headers do not say where the kernel is.
+fn of_magic(bytes: &[u8]) -> Option<Arch> {
+    // Documentation/arch/arm/booting.rst; the ELF entry stub of s390 (arch/s390/boot/head.S).
+    if bytes.get(0x24..0x28) == Some(&[0x18, 0x28, 0x6f, 0x01]) {
+        return Some(Arch::Armhf);
+    }
+    (bytes.get(0x10008..0x1000e) == Some(b"S390EP")).then_some(Arch::S390x)
+}
+
+/// A kernel's parts as a source gives them: its memory, and its configuration where it has one inside.
+///
+/// # Errors
+/// When the file is cut or damaged, or has no kernel inside.
+pub fn kernel(origin: Origin, bytes: Bytes) -> Result<Kernel> {
+    let found = find(&bytes)?;
+    let arch = found.arch;
+    let unpacked = match found.kernel {
+        Cow::Owned(kernel) => Some(kernel),
+        Cow::Borrowed(_) => None,
+    };
+    let vmlinux = unpacked.map_or(bytes, Bytes::owned);
+    let config = embedded_config(&vmlinux)?.map(|text| Config { text, origin: origin.clone() });
+    Ok(Kernel {
+        vmlinux,
+        form: Form::Boot { arch },
+        config,
+        origin,
+        config_packages: Vec::new(),
+        modules: Vec::new(),
+    })
+}
+
+/// Finds the kernel in a bootable image.
+///
+/// # Errors
+/// When the file is cut or damaged, or has no kernel inside.
+pub fn find(bytes: &[u8]) -> Result<Found<'_>> {
+    if let Some(payload) = x86_payload(bytes)? {
+        return Ok(Found { kernel: decompressed(payload)?.into(), arch: None });
+    }
+    if let Some(payload) = zboot_payload(bytes)? {
+        let kernel = decompressed(payload)?;
+        let arch = arch_of_header(&kernel);
+        return Ok(Found { kernel: kernel.into(), arch });
+    }
+    if has_banner(bytes) {
+        return Ok(Found { kernel: bytes.into(), arch: arch_of_header(bytes) });
+    }
+    let searched = search(bytes).ok_or_else(|| Error::NotKernel {
+        why: "no compressed kernel was found in the bootable image".into(),
+    })?;
+    let arch = of_magic(bytes).or_else(|| arch_of_header(&searched));
+    Ok(Found { kernel: searched.into(), arch })
+}
+
+fn has_banner(bytes: &[u8]) -> bool {
+    memmem::find_iter(bytes, b"Linux version ").any(|at| bytes.get(at + 14).is_some_and(u8::is_ascii_digit))
+}
+
+/// `payload_offset` and `payload_length` of the x86 boot protocol, since 2.08: counted from the protected-mode code.
+fn x86_payload(bytes: &[u8]) -> Result<Option<&[u8]>> {
+    if bytes.get(0x202..0x206) != Some(b"HdrS") {
+        return Ok(None);
+    }
+    let (Some(version), Some(offset), Some(length)) =
+        (u32_at(bytes, 0x206), u32_at(bytes, 0x248), u32_at(bytes, 0x24c))
+    else {
+        return Err(cut("setup header", 0x250, bytes));
+    };
+    if version & 0xffff < 0x208 {
+        let what = "the boot protocol is older than 2.08 and does not say where the kernel is";
+        return Err(Error::malformed("bzImage", "offset 0x206", what));
+    }
+    let sectors = match bytes[0x1f1] {
+        0 => 4,
+        sectors => u64::from(sectors),
+    };
+    range(bytes, (sectors + 1) * 512 + u64::from(offset), length.into()).map(Some)
+}
+
+/// Offset and size of the payload in the header of an EFI zboot image.
+fn zboot_payload(bytes: &[u8]) -> Result<Option<&[u8]>> {
+    if !bytes.starts_with(b"MZ") || bytes.get(4..8) != Some(b"zimg") {
+        return Ok(None);
+    }
+    let (Some(offset), Some(size)) = (u32_at(bytes, 8), u32_at(bytes, 12)) else {
+        return Err(cut("header", 16, bytes));
+    };
+    range(bytes, offset.into(), size.into()).map(Some)
+}
+
+fn range(bytes: &[u8], offset: u64, length: u64) -> Result<&[u8]> {
+    let end = offset + length;
+    bytes.get(offset as usize..end as usize).ok_or_else(|| cut("compressed kernel", end, bytes))
+}
+
+fn cut(what: &str, needed: u64, bytes: &[u8]) -> Error {
+    Error::Truncated { what: what.into(), needed, available: bytes.len() as u64 }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// The first place where something decompresses to a kernel.
+fn search(bytes: &[u8]) -> Option<Vec<u8>> {
+    let magics = [archive::GZIP, xz::MAGIC, archive::ZSTD, LZ4_LEGACY, archive::BZIP2, LZMA];
+    let mut places: Vec<usize> =
+        magics.iter().flat_map(|magic| memmem::find_iter(bytes, magic).take(MOST_PLACES)).collect();
+    places.sort_unstable();
+    places.into_iter().take(MOST_PLACES).find_map(|at| {
+        let kernel = decompressed(&bytes[at..]).ok()?;
+        has_banner(&kernel).then_some(kernel)
+    })
+}
+
+/// Decompresses what begins here. What is behind its end, as the size that the build appends, is no matter.
+fn decompressed(data: &[u8]) -> Result<Vec<u8>> {
+    let lzma_error = |e: liblzma::stream::Error| Error::malformed("xz", "0x0", e.to_string());
+    let (format, reader): (_, Box<dyn Read + '_>) = if data.starts_with(xz::MAGIC) {
+        let stream = Stream::new_stream_decoder(xz::MEMORY, 0).map_err(lzma_error)?;
+        ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
+    } else if data.starts_with(archive::ZSTD) {
+        let reader = zstd::stream::read::Decoder::with_buffer(data);
+        let reader = reader.map_err(|e| Error::malformed("zstd", "0x0", e.to_string()))?;
+        ("zstd", Box::new(reader.single_frame()))
+    } else if data.starts_with(archive::GZIP) {
+        ("gzip", Box::new(flate2::bufread::GzDecoder::new(data)))
+    } else if data.starts_with(archive::BZIP2) {
+        ("bzip2", Box::new(bzip2::bufread::BzDecoder::new(data)))
+    } else if data.starts_with(LZ4_LEGACY) {
+        ("lz4", Box::new(Lz4Legacy { data: &data[4..], block: Vec::new(), read: 0 }))
+    } else if data.starts_with(LZMA) {
+        let stream = Stream::new_lzma_decoder(xz::MEMORY).map_err(lzma_error)?;
+        ("lzma", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
+    } else {
+        let start: Vec<String> = data.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        return Err(Error::UnknownFormat {
+            found: format!("a kernel compressed in an unknown way, it starts with {}", start.join(" ")),
+        });
+    };
+    let limit = (data.len() as u64).saturating_mul(MOST_RATIO).min(LARGEST);
+    let mut kernel = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut kernel).map_err(|e| {
+        let at = format!("byte {:#x} of the contents", kernel.len());
+        Error::malformed(format, at, e.to_string())
+    })?;
+    if kernel.len() as u64 > limit {
+        return Err(Error::Limit {
+            what: format!("a kernel of more than {limit} bytes in {} compressed ones", data.len()),
+            limit: format!("{MOST_RATIO} bytes for each, and {} MiB", LARGEST >> 20),
+        });
+    }
+    Ok(kernel)
+}
+
+/// lz4's legacy format: blocks with their compressed size in front, up to the end of the data or what is no size.
+struct Lz4Legacy<'a> {
+    data: &'a [u8],
+    block: Vec<u8>,
+    read: usize,
+}
+
+impl Read for Lz4Legacy<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.block.len() {
+            let Some(size) = u32_at(self.data, 0) else { return Ok(0) };
+            // The build appends the size of the kernel, which is no size of a block.
+            let Some(block) = self.data.get(4..4 + size as usize).filter(|block| !block.is_empty()) else {
+                return if self.data.len() <= 8 {
+                    Ok(0)
+                } else {
+                    Err(std::io::ErrorKind::UnexpectedEof.into())
+                };
+            };
+            self.block.resize(LZ4_BLOCK, 0);
+            let length = lz4_flex::block::decompress_into(block, &mut self.block)
+                .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e.to_string()))?;
+            self.block.truncate(length);
+            self.read = 0;
+            self.data = &self.data[4 + size as usize..];
+        }
+        let count = out.len().min(self.block.len() - self.read);
+        out[..count].copy_from_slice(&self.block[self.read..self.read + count]);
+        self.read += count;
+        Ok(count)
+    }
+}
+
+/// The configuration that a kernel built with CONFIG_IKCONFIG has inside: gzip between two marks.
+fn embedded_config(kernel: &[u8]) -> Result<Option<String>> {
+    let Some(start) = memmem::find_iter(kernel, b"IKCFG_ST")
+        .map(|at| at + 8)
+        .find(|&at| kernel[at..].starts_with(archive::GZIP))
+    else {
+        return Ok(None);
+    };
+    let limit = start.saturating_add(members::LARGEST_CONFIG as usize).min(kernel.len());
+    let rest = &kernel[start..limit];
+    let length = memmem::find(rest, b"IKCFG_ED").unwrap_or(rest.len());
+    plain_config(&rest[..length]).map_err(|e| e.at("IKCONFIG"))
+}

@@ -1,0 +1,63 @@
+//! A file that is compressed as a whole: `vmlinux.xz`, `Image.gz`, `5.4.0-1010-aws.btf.zst`.
+
+use super::archive::{self, Archive};
+use super::{Bytes, boot, btf, decode, elf, xz};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+/// The largest bootable image or BTF that is held in memory when decompressed.
+const LARGEST: u64 = 1 << 30;
+/// Enough to tell what is inside.
+const HEAD: usize = 0x10010;
+
+/// Whether bytes begin as a compressed file.
+fn is_compressed(bytes: &[u8]) -> bool {
+    [xz::MAGIC, archive::ZSTD, archive::GZIP, archive::BZIP2].iter().any(|magic| bytes.starts_with(magic))
+}
+
+/// Whether bytes decompress to something that begins as a kernel does.
+#[must_use]
+pub fn holds_kernel(bytes: &[u8]) -> bool {
+    if !is_compressed(bytes) {
+        return false;
+    }
+    let mut head = vec![0; HEAD];
+    let length = Archive::stream(bytes).and_then(|mut archive| archive.read(&mut head)).unwrap_or(0);
+    let head = &head[..length];
+    head.starts_with(elf::MAGIC) || btf::is_btf(head) || boot::is_bootable(head)
+}
+
+/// What is in a compressed file; `None` when the bytes are none. Of an ELF file only the sections that are read.
+///
+/// # Errors
+/// When it is cut or damaged, or too large.
+pub fn open(bytes: &[u8], progress: &dyn Progress) -> Result<Option<Bytes>> {
+    if !is_compressed(bytes) {
+        return Ok(None);
+    }
+    let mut archive = Archive::new(bytes)?;
+    let mut head = vec![0; elf::HEADER as usize];
+    let length = archive.read(&mut head)?;
+    head.truncate(length);
+    if head.starts_with(elf::MAGIC) {
+        progress.step("measure vmlinux", None);
+        let size = archive.length()?;
+        archive.seek(length as u64)?;
+        return decode::vmlinux(&mut archive, size, &head, progress).map(Some);
+    }
+    let mut data = head;
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        let count = archive.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(Some(Bytes::owned(data)));
+        }
+        data.extend_from_slice(&chunk[..count]);
+        if data.len() as u64 > LARGEST {
+            return Err(Error::Limit {
+                what: format!("a kernel of more than {LARGEST} bytes"),
+                limit: format!("{} MiB", LARGEST >> 20),
+            });
+        }
+    }
+}
