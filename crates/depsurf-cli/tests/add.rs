@@ -225,7 +225,7 @@ fn bare_btf_is_added_under_a_name_and_says_what_it_lacks() {
     fs::write(home.path().join("vmlinux"), image.btf()).unwrap();
     let told = home.run(&["add", "vmlinux"]).failed();
     assert!(told.contains("help: say it with `--name VERSION-RELEASE-FLAVOUR-"), "{told}");
-    let ran = home.run(&["add", "vmlinux", "--name", NAME]);
+    let ran = home.run(&["add", "-v", "vmlinux", "--name", NAME]);
     assert_eq!((ran.status, ran.stdout.trim_end()), (Some(0), NAME), "{ran:?}");
     assert!(ran.stderr.contains("kinds of facts are unknown"), "{ran:?}");
     assert!(home.run(&["show", "struct", "task_struct"]).fine().contains("comm"));

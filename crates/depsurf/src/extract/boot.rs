@@ -118,14 +118,7 @@ fn tell(boot: &Boot<'_>, has_btf: bool, image: &Image<'_>, parts: &mut Parts, no
     if !has_btf && let Some(Evidence::Known { .. }) = evidence.get(&Fact::LsmHooks) {
         evidence.insert(Fact::LsmHooks, types);
     }
-    if boot.has_data_symbols() {
-        return;
-    }
-    let reason = if boot.has_symbols() {
-        "the kernel's own symbol table has no data (CONFIG_KALLSYMS_ALL), which would lead to the table"
-    } else {
-        "no symbol table was found in the image, which would lead to the table"
-    };
+    let Some(reason) = boot.no_tables_because() else { return };
     // The sets are among the tables: what they say of hooks and kfuncs is unknown with them.
     let tagged = matches!(evidence.get(&Fact::Kfuncs), Some(Evidence::Known { source }) if source.contains("DECL_TAG"));
     if !tagged {

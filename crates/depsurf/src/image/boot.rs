@@ -37,6 +37,8 @@ pub struct Boot<'a> {
     base: u64,
     /// The words that relocations set, for flat memory.
     relocations: Vec<(u64, u64)>,
+    /// Whether these are all of them.
+    complete: bool,
 }
 
 impl<'a> Boot<'a> {
@@ -49,7 +51,16 @@ impl<'a> Boot<'a> {
             let elf::Tables { file, machine, sections, .. } = elf::read(bytes, None, elf::Subject::Kernel)?;
             let (kallsyms, base) = in_sections(&file, machine, &sections);
             let endian = file.endian;
-            return Ok(Self { bytes, machine, endian, sections, kallsyms, base, relocations: Vec::new() });
+            return Ok(Self {
+                bytes,
+                machine,
+                endian,
+                sections,
+                kallsyms,
+                base,
+                relocations: Vec::new(),
+                complete: true,
+            });
         }
         let arch = arch.or_else(|| arch_of_header(bytes)).ok_or_else(|| Error::UnsupportedMachine {
             what: "a bootable image that does not tell its architecture".into(),
@@ -62,8 +73,16 @@ impl<'a> Boot<'a> {
         let kallsyms = Kallsyms::find(bytes, endian, machine.address_size.into());
         let mut words = relative_words(bytes, machine, endian);
         words.sort_unstable();
-        let mut boot =
-            Self { bytes, machine, endian, sections: Vec::new(), kallsyms, base: 0, relocations: words };
+        let mut boot = Self {
+            bytes,
+            machine,
+            endian,
+            sections: Vec::new(),
+            kallsyms,
+            base: 0,
+            relocations: words,
+            complete: true,
+        };
         if let Some(start) = boot.place() {
             boot.relocations.retain(|(place, _)| place.wrapping_sub(start) < bytes.len() as u64);
             boot.sections = boot.divide(start);
@@ -84,11 +103,15 @@ impl<'a> Boot<'a> {
             Addresses::Relative | Addresses::RelativeOrAbsolute => {
                 let (at, value) = kallsyms.base?;
                 self.base = value;
-                if value == 0
-                    && let Some((start, value)) = self.relocated(at as u64)
-                {
-                    self.base = value;
-                    return Some(start);
+                if value == 0 {
+                    if let Some((start, value)) = self.relocated(at as u64) {
+                        self.base = value;
+                        return self.verified(start);
+                    }
+                    // The relocation of this word, and so of others, is not here. s390x is linked to 1 MiB
+                    // (arch/s390/kernel/vmlinux.lds.S).
+                    self.base = (self.machine.arch == Arch::S390x).then_some(0x10_0000)?;
+                    self.complete = false;
                 }
             }
             Addresses::Place => {
@@ -103,8 +126,20 @@ impl<'a> Boot<'a> {
             }
         }
         let address = |name| kallsyms.named(name).map(|entry| kallsyms.address(entry, self.base));
-        // Where only code is listed, which may begin some pages behind the start.
+        // The banner is where its symbol says. Where only code is listed, that may begin some pages behind the start.
+        if let Some(banner) = address("linux_banner") {
+            let starts = memmem::find_iter(self.bytes, BANNER).map(|at| banner.wrapping_sub(at as u64));
+            return starts.filter(|start| start % 0x1000 == 0).max_by_key(|start| start.trailing_zeros());
+        }
         address("_text").or_else(|| Some(address("_stext")? & !0xf_ffff))
+    }
+
+    /// A start, unless the banner is not where it would be: then nothing that is read by address could be believed.
+    fn verified(&self, start: u64) -> Option<u64> {
+        let kallsyms = self.kallsyms.as_ref()?;
+        let Some(banner) = kallsyms.named("linux_banner") else { return Some(start) };
+        let at = kallsyms.address(banner, self.base).wrapping_sub(start) as usize;
+        self.bytes.get(at..)?.starts_with(BANNER).then_some(start)
     }
 
     /// Start of the memory and value of the word at an offset in it that a relocation sets to an address near the start.
@@ -115,7 +150,7 @@ impl<'a> Boot<'a> {
         let starts = self.relocations.iter().filter_map(|&(place, value)| {
             let start = place.wrapping_sub(at);
             let is_start = start % 0x1000 == 0 && start <= first && last.wrapping_sub(start) < length;
-            (is_start && value.wrapping_sub(start) < 1 << 21).then_some((start, value))
+            (is_start && value % 0x1000 == 0 && value.wrapping_sub(start) < 1 << 21).then_some((start, value))
         });
         starts.max_by_key(|(start, _)| start.trailing_zeros())
     }
@@ -145,7 +180,11 @@ impl<'a> Boot<'a> {
         bound(b".BTF", btf.map(|it| it.0), btf.map(|it| it.1), false);
         let ids = self.btf_ids();
         bound(b".BTF_ids", ids.map(|it| it.0), ids.map(|it| it.1), false);
-        bound(b".notes", address("__start_notes"), address("__stop_notes"), false);
+        let notes = address("__start_notes").zip(address("__stop_notes")).or_else(|| {
+            let at = start + build_id_note(self.bytes, self.endian)? as u64;
+            Some((at, at + NOTE_SIZE as u64))
+        });
+        bound(b".notes", notes.map(|it| it.0), notes.map(|it| it.1), false);
         bounds.sort_unstable();
         let mut sections = vec![piece(b"", 0, 0, 0, false)];
         let mut at = start;
@@ -186,10 +225,17 @@ impl<'a> Boot<'a> {
         Some((kallsyms.address(first, self.base), end))
     }
 
-    /// Whether data symbols are listed; without them no table of the kernel can be found.
+    /// Why no table of the kernel can be read; `None` where they can.
     #[must_use]
-    pub fn has_data_symbols(&self) -> bool {
-        self.kallsyms.as_ref().is_some_and(Kallsyms::has_data)
+    pub fn no_tables_because(&self) -> Option<&'static str> {
+        match &self.kallsyms {
+            None => Some("no symbol table was found in the image, which would lead to the table"),
+            Some(kallsyms) if !kallsyms.has_data() => Some(
+                "the kernel's own symbol table has no data (CONFIG_KALLSYMS_ALL), which would lead to the table",
+            ),
+            Some(_) if !self.complete => Some("the relocations of the image are not all in it"),
+            Some(_) => None,
+        }
     }
 
     /// Whether the kernel's own symbol table was found.
@@ -318,6 +364,30 @@ pub fn arch_of_header(bytes: &[u8]) -> Option<Arch> {
         [0xcd, 0x23, 0x82, 0x81] if bytes.starts_with(b"MZ") => Some(Arch::Loong64),
         _ => None,
     }
+}
+
+/// Size of a note with a build id of 20 bytes.
+const NOTE_SIZE: usize = 36;
+
+/// Where the note with the kernel's build id is in flat memory; `None` where several may be it. The images of the vDSO, which
+/// are ELF files of some pages in the kernel's data, have notes of their own.
+fn build_id_note(bytes: &[u8], endian: Endianness) -> Option<usize> {
+    use object::endian::Endian as _;
+    /// The note is in the first pages of a vDSO.
+    const NEAR: usize = 0x2000;
+    let mut head = Vec::new();
+    for word in [4, 20, 3] {
+        head.extend(endian.write_u32(word));
+    }
+    head.extend(b"GNU\0");
+    let in_elf = |at: usize| {
+        let before = &bytes[at.saturating_sub(NEAR)..at];
+        memmem::rfind(before, b"\x7fELF").is_some()
+    };
+    let mut found =
+        memmem::find_iter(bytes, &head).filter(|&at| at + NOTE_SIZE <= bytes.len() && !in_elf(at));
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
 }
 
 /// The longest run of `Elf64_Rela` entries that set a word to its addend, as places and values.

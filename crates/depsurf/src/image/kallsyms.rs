@@ -307,11 +307,7 @@ impl View<'_> {
     }
 
     /// The addresses: behind the token index since 6.4, in front of the names before.
-    fn addresses(
-        self,
-        tokens: &Tokens,
-        names: &Names,
-    ) -> Option<(Addresses, Option<(usize, u64)>, Vec<i64>)> {
+    fn addresses(self, tokens: &Tokens, names: &Names) -> Option<Told> {
         let count = names.tokens.len();
         let up = |at: usize, to: usize| at.next_multiple_of(to);
         let down = |at: usize, to: usize| at / to * to;
@@ -320,7 +316,7 @@ impl View<'_> {
             if let Some(found) = self.offsets(offsets, base, count) {
                 return Some(found);
             }
-            if let Some(raw) = self.from_place(offsets, count) {
+            if let Some(raw) = self.place_offsets(offsets, count) {
                 return Some((Addresses::Place, None, raw));
             }
         }
@@ -343,12 +339,7 @@ impl View<'_> {
     }
 
     /// Offsets from a base, by either rule.
-    fn offsets(
-        self,
-        at: usize,
-        base_at: usize,
-        count: usize,
-    ) -> Option<(Addresses, Option<(usize, u64)>, Vec<i64>)> {
+    fn offsets(self, at: usize, base_at: usize, count: usize) -> Option<Told> {
         let words: Vec<u32> = (0..count).map(|index| self.u32(at + 4 * index)).collect::<Option<_>>()?;
         let base = self.uint(base_at, self.word)?;
         let distinct = words.first() != words.last() || count == 1;
@@ -372,7 +363,7 @@ impl View<'_> {
     }
 
     /// Offsets from their own place.
-    fn from_place(self, at: usize, count: usize) -> Option<Vec<i64>> {
+    fn place_offsets(self, at: usize, count: usize) -> Option<Vec<i64>> {
         let raw = (0..count).map(|index| {
             let place = at + 4 * index;
             Some(place as i64 + i64::from(self.u32(place)?.cast_signed()))
@@ -381,6 +372,9 @@ impl View<'_> {
         (raw.is_sorted() && (raw.first() != raw.last() || count == 1)).then_some(raw)
     }
 }
+
+/// How addresses are told, where the base is and what is there, and what is told of each symbol.
+type Told = (Addresses, Option<(usize, u64)>, Vec<i64>);
 
 /// The table of markers.
 struct Markers {
