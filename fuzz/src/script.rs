@@ -40,6 +40,6 @@ pub fn run(data: &[u8]) {
         assert!(!probe.sections.is_empty());
         assert!(probe.sections.iter().all(|section| Sec::parse(section).entry.is_some()));
     }
-    assert!(script.groups.iter().flatten().all(|number| *number < script.probes.len()));
+    assert!(script.groups.iter().flatten().flatten().all(|number| *number < script.probes.len()));
     black_box(script.dependencies("x"));
 }

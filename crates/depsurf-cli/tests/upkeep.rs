@@ -91,7 +91,7 @@ fn info_tells_where_facts_come_from() {
         "\nOrigin\n",
         "\n  uname -r",
         "machine",
-        "\nFacts  16 of 17 kinds known\n",
+        "\nFacts  16 of 18 kinds known\n",
         "functions",
         "from .debug_info",
         "config",

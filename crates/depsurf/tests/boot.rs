@@ -2,6 +2,8 @@
 //!
 //! `DEPSURF_BOOT` names the image or its package, `DEPSURF_VMLINUX` the vmlinux or the debug package.
 
+#![allow(clippy::print_stdout, reason = "it says what it compared and what it left out")]
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;

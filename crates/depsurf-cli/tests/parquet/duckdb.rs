@@ -134,7 +134,7 @@ fn number(table: Table, surface: &Surface) -> Option<usize> {
     let instances = || surface.functions().flat_map(|function| function.instances());
     Some(match table {
         Table::Kernels => 1,
-        Table::Evidence => surface.meta().evidence.len(),
+        Table::Evidence => Fact::ALL.len(),
         Table::Notes => surface.notes().unwrap().len(),
         Table::Functions => surface.functions().len(),
         Table::Instances => instances().count(),

@@ -228,7 +228,9 @@ fn a_real_kernel_has_one_body_per_type() {
         eprintln!("    {}", spell(&audit.facts, *first));
         eprintln!("    {}", spell(&audit.facts, *other));
     }
-    let (everywhere, once) = (audit.lines(), definitions(&facts));
+    let (everywhere, mut once) = (audit.lines(), definitions(&facts));
+    // Enums without a name are known by their place, and have one body there by themselves.
+    once.retain(|line| !line.starts_with("enum  "));
     for (everywhere, once) in everywhere.iter().zip(&once) {
         assert_eq!(everywhere, once);
     }
