@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use depsurf::interop::parquet::Table;
 use depsurf::surface::function::InlineKind;
-use depsurf::surface::{Surface, TypeKind, field};
+use depsurf::surface::{Fact, Surface, TypeKind, field};
 use serde_json::{Value, json};
 
 use crate::common::Home;
