@@ -147,7 +147,8 @@ fn a_connection_that_always_breaks_is_an_error_and_what_arrived_is_kept() {
     server.change(PATH, |file| file.cuts = (0, 0));
     let finished = whole(&remote, directory.path()).unwrap();
     assert!(finished.verified && finished.fetched < 6 * MB - 256 * 1024, "{finished:?}");
-    assert_eq!(sent(&server.asked()), finished.fetched);
+    // A connection of the first download may have asked once more before it saw that nobody waits.
+    assert!(sent(&server.asked()) >= finished.fetched);
 }
 
 #[test]
