@@ -341,6 +341,9 @@ const OPEN: u64 = 1;
 /// them are the same where they lead to one and the same type, wherever in the ring that is.
 const RING: u64 = 2;
 
+/// The hash of `void`.
+const NOTHING: u64 = 3;
+
 /// Marks of what would else hash as a named type followed by a number: `const enum b` and `enum { b = 1 }`.
 const QUALIFIED: u64 = 1 << 32;
 const ANONYMOUS: u64 = 1 << 33;
@@ -428,12 +431,15 @@ impl<'a, M: Memo> Hashing<'a, M> {
         self.memo.set(at, OPEN);
         let outer = std::mem::replace(&mut self.ring, false);
         let (qualifiers, inner) = unqualified(ty);
-        let hash = if inner.id() == ty.id() {
+        let inner = if class(inner) == Class::Void {
+            // What a chain of qualifiers that does not end is taken for, wherever it is left.
+            NOTHING
+        } else if inner.id() == ty.id() {
             self.unqualified(ty, depth)
         } else {
-            let inner = self.meaning(inner, depth - 1);
-            if qualifiers == 0 { inner } else { mix(inner, QUALIFIED | u64::from(qualifiers)) }
+            self.meaning(inner, depth - 1)
         };
+        let hash = if qualifiers == 0 { inner } else { mix(inner, QUALIFIED | u64::from(qualifiers)) };
         let hash = match (self.deep, self.ring) {
             (Some(_), _) => UNKNOWN,
             (None, true) => RING,

@@ -356,6 +356,26 @@ fn hostile_types_end() {
     }
 }
 
+/// A qualifier of itself, qualifiers of that, and chains of them that are longer than is looked at, qualify nothing.
+#[test]
+fn qualifiers_that_do_not_end_hash_alike() {
+    let mut btf = Btf::new(Endian::Little);
+    btf.constant(1);
+    btf.constant(1);
+    btf.constant(0);
+    for id in 3..100 {
+        btf.constant(id);
+    }
+    let tables = Tables::new(&btf);
+    let hashes = Hashes::new(tables.get(0).types());
+    for id in 1..=100 {
+        let (one, other) = (tables.get(3), tables.get(id));
+        assert!(same(one, other), "{id}");
+        assert_eq!(hashes.meaning[3], hashes.meaning[id as usize], "{id}");
+        assert_eq!(hash(one), hash(other), "{id}");
+    }
+}
+
 /// Two pointers to one type mean the same wherever the walk over the types comes from: in a ring, behind a chain that is
 /// longer than one walk, and in a ring that is.
 #[test]
