@@ -132,6 +132,12 @@ fn one(
     };
     notes.extend(tell(&extracted.notes, verbose));
     let surface = Surface::from_bytes(extracted.bytes)?;
+    if !surface.meta().knows(Fact::Functions) && known.has_functions(surface.kernel()) && !verb.force {
+        let kernel = surface.kernel().clone();
+        let there = "is there already with its debug information; --force puts this in its place";
+        let notes = vec![format!("`{kernel}` {there}")];
+        return Ok(Done { kernel, unchanged: true, detail: None, notes, warnings: Vec::new() });
+    }
     if is_partial {
         notes.extend(tell_partial(surface.meta()));
     }

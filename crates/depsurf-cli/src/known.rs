@@ -46,6 +46,11 @@ impl Known {
     pub fn find(&self, wanted: &Wanted<'_>) -> Option<&KernelId> {
         self.0.iter().find(|entry| entry.is(wanted)).map(|entry| &entry.kernel)
     }
+
+    /// Whether a kernel is there with its functions, which takes debug information.
+    pub fn has_functions(&self, kernel: &KernelId) -> bool {
+        self.0.iter().any(|entry| entry.functions && entry.kernel == *kernel)
+    }
 }
 
 impl Entry {

@@ -230,3 +230,19 @@ fn bare_btf_is_added_under_a_name_and_says_what_it_lacks() {
     assert!(ran.stderr.contains("kinds of facts are unknown"), "{ran:?}");
     assert!(home.run(&["show", "struct", "task_struct"]).fine().contains("comm"));
 }
+
+#[test]
+fn a_part_of_a_kernel_does_not_replace_all_of_it() {
+    let home = home();
+    home.run(&["add", "vmlinux"]).fine();
+    let path = home.dataset().join(format!("{NAME}.surface"));
+    let whole = fs::read(&path).unwrap();
+    let image = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    fs::write(home.path().join("btf"), image.btf()).unwrap();
+    let ran = home.run(&["add", "-v", "btf", "--name", NAME]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("is there already with its debug information"), "{ran:?}");
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    home.run(&["add", "btf", "--name", NAME, "--force"]).fine();
+    assert_ne!(fs::read(&path).unwrap(), whole);
+}

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `DEPSURF_SHARED` | directory with `golden/`: data of the original |
 //! | `DEPSURF_VMLINUX` | vmlinux of Debian's 6.1 cloud kernel for amd64 |
+//! | `DEPSURF_BOOT` | the package with the bootable image of the same kernel |
 //! | `DEPSURF_DUCKDB` | a Python that has the package `duckdb` |
 //! | `DEPSURF_SARIF_SCHEMA` | the JSON Schema of SARIF 2.1.0 |
 //!
@@ -50,7 +51,13 @@ pub fn run(args: &Args) -> Result<()> {
         Err(reason) => skipped.push(format!("comparisons with golden data: {reason}")),
     }
     match kernel() {
-        Ok(path) => environment.push(("DEPSURF_VMLINUX", path)),
+        Ok(path) => {
+            environment.push(("DEPSURF_VMLINUX", path));
+            match image() {
+                Ok(path) => environment.push(("DEPSURF_BOOT", path)),
+                Err(error) => skipped.push(format!("a bootable image against its vmlinux: {error:#}")),
+            }
+        }
         Err(Unavailable::Here(reason)) => skipped.push(format!("comparisons on a real kernel: {reason}")),
         Err(Unavailable::Failed(error)) if args.require_kernel => {
             return Err(error.context("cannot get the kernel that tests compare with"));
@@ -130,6 +137,14 @@ fn kernel() -> Result<PathBuf, Unavailable> {
         return Err(Unavailable::Here("bpftool, which they compare with, is not installed".into()));
     }
     packages::vmlinux(&packages::ORACLE)
+}
+
+/// The package with the bootable image of that kernel.
+fn image() -> Result<PathBuf> {
+    let line = packages::ORACLE;
+    let name = line.package();
+    let name = name.strip_suffix("-dbg").unwrap_or(&name);
+    Ok(packages::package(&line, name, line.version)?)
 }
 
 #[derive(Default)]

@@ -37,12 +37,13 @@ impl Attach {
 /// Labels inside a function are symbols too: so many are looked past, but not the whole image.
 const NEAR: usize = 64;
 
-/// Bytes of a function that its ftrace site may be behind the entry, where no size bounds the function: on x86 it is in
-/// the first instruction but `endbr64` (`FTRACE_MCOUNT_MAX_OFFSET`). What is further behind is of an overridden function.
+/// Bytes that an ftrace site in a function may be behind the entry, where no size bounds the function: there the site is in
+/// the first instructions, behind what marks a branch target at most (`FTRACE_MCOUNT_MAX_OFFSET` of the kernel's
+/// `arch/*/include/asm/ftrace.h`). Others save registers first, and their sites are behind that.
 fn site_behind_entry(arch: Arch) -> u64 {
     match arch {
-        Arch::Amd64 | Arch::I386 => 8,
-        _ => u64::MAX,
+        Arch::Amd64 | Arch::I386 | Arch::Arm64 | Arch::Riscv64 | Arch::Loong64 | Arch::S390x => 8,
+        Arch::Armhf | Arch::Mips64el | Arch::Ppc64el => u64::MAX,
     }
 }
 

@@ -155,7 +155,8 @@ fn syscall(image: &Image<'_>, table: &'static SyscallTable, number: u32, entry: 
                 None => (table.prefixes.len() + 1, symbol, name),
             }
         })
-        .min_by_key(|(rank, ..)| *rank)?;
+        // GCC's `NAME.localalias` is the same function for calls from its own unit.
+        .min_by_key(|(rank, symbol, _)| (*rank, symbol.name.contains(&b'.')))?;
     Some(Syscall {
         abi: table.abi,
         number,

@@ -274,6 +274,21 @@ fn a_weak_entry_stands_for_a_system_call_that_was_not_built() {
 }
 
 #[test]
+fn an_alias_for_calls_from_the_same_unit_names_no_system_call() {
+    let mut kernel = Kernel::new(Machine::X86_64, Target::LE64);
+    kernel.syscall(Syscall::new(0, "read"));
+    let entry = kernel.address("__x64_sys_read");
+    // Locals come first in a symbol table.
+    let mut elf = kernel.build().elf;
+    let global = Symbol::func("__x64_sys_read", entry, 16).global();
+    elf.remove_symbol("__x64_sys_read")
+        .symbol(Symbol::func("__x64_sys_read.localalias", entry, 16))
+        .symbol(global);
+    let (surface, _) = surface_of(&elf.build());
+    assert_eq!(surface.syscalls().next().map(|call| call.name()), Some("read"));
+}
+
+#[test]
 fn missing_tables_are_unknown_and_say_why() {
     let mut kernel = Kernel::new(Machine::X86_64, Target::LE64);
     kernel.function(Function::new("vfs_read"));

@@ -98,31 +98,22 @@ impl<'a> Boot<'a> {
     /// Finds the base of the symbols' addresses and gives the address of the first byte of flat memory.
     fn place(&mut self) -> Option<u64> {
         let kallsyms = self.kallsyms.as_ref()?;
-        match kallsyms.kind {
-            Addresses::Absolute => {}
-            Addresses::Relative | Addresses::RelativeOrAbsolute => {
-                let (at, value) = kallsyms.base?;
-                self.base = value;
-                if value == 0 {
-                    if let Some((start, value)) = self.relocated(at as u64) {
-                        self.base = value;
-                        return self.verified(start);
-                    }
-                    // The relocation of this word, and so of others, is not here. s390x is linked to 1 MiB
-                    // (arch/s390/kernel/vmlinux.lds.S).
-                    self.base = (self.machine.arch == Arch::S390x).then_some(0x10_0000)?;
-                    self.complete = false;
+        if kallsyms.kind == Addresses::Place {
+            self.base = self.start_by_sites(kallsyms)?;
+            return Some(self.base);
+        }
+        if kallsyms.kind != Addresses::Absolute {
+            let (at, value) = kallsyms.base?;
+            self.base = value;
+            if value == 0 {
+                if let Some((start, value)) = self.relocated(at as u64) {
+                    self.base = value;
+                    return self.verified(start);
                 }
-            }
-            Addresses::Place => {
-                // Offsets into the memory: the relocations of a table whose place is known tell the rest.
-                let table = kallsyms.address(kallsyms.named("__start_mcount_loc")?, 0);
-                let end = self.bytes.len() as u64;
-                let inside = |start: u64, address: u64| address.wrapping_sub(start) < end;
-                self.base = self.relocations.iter().find_map(|(place, value)| {
-                    let start = place.wrapping_sub(table);
-                    (start % 0x1_0000 == 0 && inside(start, *value) && inside(start, *place)).then_some(start)
-                })?;
+                // The relocation of this word, and so of others, is not here. s390x is linked to 1 MiB
+                // (arch/s390/kernel/vmlinux.lds.S).
+                self.base = (self.machine.arch == Arch::S390x).then_some(0x10_0000)?;
+                self.complete = false;
             }
         }
         let address = |name| kallsyms.named(name).map(|entry| kallsyms.address(entry, self.base));
@@ -132,6 +123,45 @@ impl<'a> Boot<'a> {
             return starts.filter(|start| start % 0x1000 == 0).max_by_key(|start| start.trailing_zeros());
         }
         address("_text").or_else(|| Some(address("_stext")? & !0xf_ffff))
+    }
+
+    /// The start where symbols tell offsets in the memory alone: the one for which the first ftrace sites are in functions.
+    fn start_by_sites(&self, kallsyms: &Kallsyms) -> Option<u64> {
+        const SITES: u64 = 64;
+        /// Kernels are linked, and moved, to multiples of this.
+        const STEP: u64 = 0x1_0000;
+        let offset = |name| kallsyms.named(name).map(|entry| kallsyms.address(entry, 0));
+        let (table, end) = (offset("__start_mcount_loc")?, offset("__stop_mcount_loc")?);
+        let word = u64::from(self.machine.address_size);
+        // Where a relocation sets a word, its place tells the start and its value the site.
+        let by_relocation = self.relocations.iter().map(|(place, _)| place.wrapping_sub(table));
+        let in_place = |at: u64| {
+            let bytes = self.bytes.get(at as usize..)?.get(..word as usize)?;
+            Some(super::memory::uint(bytes, self.endian))
+        };
+        let mut entries: Vec<u64> =
+            kallsyms.entries.iter().map(|&entry| kallsyms.address(entry, 0)).collect();
+        entries.sort_unstable();
+        let is_site = |offset: u64| {
+            let behind = entries.partition_point(|&entry| entry <= offset + 8);
+            behind > 0 && entries[behind - 1] + 16 >= offset
+        };
+        let places = || (table..end).step_by(word as usize).take(SITES as usize);
+        let fits = |start: u64| {
+            let site = |at: u64| {
+                let set = self.relocations.binary_search_by_key(&start.wrapping_add(at), |it| it.0);
+                set.ok().map(|index| self.relocations[index].1).or_else(|| in_place(at))
+            };
+            let sites = || places().filter_map(site).filter(|site| *site != 0);
+            sites().count() > 0 && sites().all(|site| is_site(site.wrapping_sub(start)))
+        };
+        let length = self.bytes.len() as u64;
+        let first = places().filter_map(in_place).find(|site| *site != 0);
+        let below = first.into_iter().flat_map(|site| {
+            let last = site / STEP * STEP;
+            (0..=length / STEP).map(move |step| last.wrapping_sub(step * STEP))
+        });
+        by_relocation.filter(|start| start % STEP == 0).chain(below).find(|&start| fits(start))
     }
 
     /// A start, unless the banner is not where it would be: then nothing that is read by address could be believed.
@@ -163,7 +193,7 @@ impl<'a> Boot<'a> {
             let address = kallsyms.address(kallsyms.named(name)?, self.base);
             (start..=end).contains(&address).then_some(address)
         };
-        let mut bounds = Vec::new();
+        let mut bounds: Vec<Bound> = Vec::new();
         let mut bound = |name: &'static [u8], from: Option<u64>, to: Option<u64>, code: bool| {
             if let (Some(from), Some(to)) = (from, to)
                 && from < to
@@ -185,6 +215,8 @@ impl<'a> Boot<'a> {
             Some((at, at + NOTE_SIZE as u64))
         });
         bound(b".notes", notes.map(|it| it.0), notes.map(|it| it.1), false);
+        let further = self.further_code(address("__init_begin"), address("__init_end"), &bounds);
+        bounds.extend(further);
         bounds.sort_unstable();
         let mut sections = vec![piece(b"", 0, 0, 0, false)];
         let mut at = start;
@@ -210,6 +242,31 @@ impl<'a> Boot<'a> {
         bss.kind = SHT_NOBITS.0;
         sections.push(bss);
         sections
+    }
+
+    /// Other code that is freed after boot, exit functions above all: runs of symbols that are code, outside of `taken`.
+    fn further_code(&self, from: Option<u64>, to: Option<u64>, taken: &[Bound]) -> Vec<Bound> {
+        let (Some(kallsyms), Some(from), Some(to)) = (&self.kallsyms, from, to) else { return Vec::new() };
+        let inside = |address: u64| taken.iter().any(|(start, end, ..)| (*start..*end).contains(&address));
+        let entries =
+            kallsyms.entries.iter().map(|&entry| (kallsyms.address(entry, self.base), entry.letter));
+        let mut found: Vec<Bound> = Vec::new();
+        let mut run: Option<u64> = None;
+        for (address, letter) in entries.filter(|(address, _)| (from..to).contains(address)) {
+            let is_code = b"tTwW".contains(&letter) && !inside(address);
+            match run {
+                None if is_code => run = Some(address),
+                Some(start) if !is_code => {
+                    if start < address {
+                        found.push((start, address, b".exit.text", true));
+                    }
+                    run = None;
+                }
+                _ => {}
+            }
+        }
+        found.extend(run.filter(|start| *start < to).map(|start| (start, to, &b".exit.text"[..], true)));
+        found
     }
 
     /// From the first to behind the last symbol on a BTF id.
@@ -332,6 +389,9 @@ impl<'a> Boot<'a> {
     }
 }
 
+/// Start, end and name of a section, and whether it is code.
+type Bound = (u64, u64, &'static [u8], bool);
+
 /// The tables in the read-only data of an ELF file, with the base of its addresses.
 fn in_sections(file: &File<'_>, machine: &Machine, sections: &[Section<'_>]) -> (Option<Kallsyms>, u64) {
     for section in sections.iter().filter(|section| section.is_mapped() && section.size > 4096) {
@@ -390,38 +450,43 @@ fn build_id_note(bytes: &[u8], endian: Endianness) -> Option<usize> {
     found.next().is_none().then_some(first)
 }
 
-/// The longest run of `Elf64_Rela` entries that set a word to its addend, as places and values.
+/// The entries of `Elf64_Rela` tables that set a word to its addend, as places and values: runs of such entries with
+/// ascending places, all of one range of addresses that is no larger than the memory.
 fn relative_words(bytes: &[u8], machine: &Machine, endian: Endianness) -> Vec<(u64, u64)> {
-    use object::endian::Endian as _;
     const ENTRY: usize = 24;
-    /// A table has more, and chance does not make as many.
-    const FEWEST: usize = 16;
+    /// Chance does not make as many that fit together.
+    const FEWEST: usize = 4;
     if machine.address_size != 8 {
         return Vec::new();
     }
-    let word = |at: usize| {
-        let bytes = bytes.get(at..at + 8)?.try_into().ok()?;
-        Some(endian.read_u64(bytes))
+    let word = |at: usize| Some(super::memory::uint(bytes.get(at..at + 8)?, endian));
+    let entry = |at: usize| {
+        let is_relative = word(at + 8)? == u64::from(machine.relative_relocation);
+        is_relative.then(|| Some((word(at)?, word(at + 16)?))).flatten()
     };
-    let is_entry = |at: usize| word(at + 8) == Some(machine.relative_relocation.into());
-    let mut best = 0..0;
+    let length = bytes.len() as u64;
+    let mut runs: Vec<Vec<(u64, u64)>> = Vec::new();
     let mut at = 0;
     while at + ENTRY <= bytes.len() {
-        if !is_entry(at) {
+        let run: Vec<_> = (0..).map_while(|index| entry(at + index * ENTRY)).collect();
+        if run.len() < FEWEST {
             at += 8;
             continue;
         }
-        let count = (0..).take_while(|index| is_entry(at + index * ENTRY)).count();
-        let run = at..at + count * ENTRY;
-        at = run.end;
-        if run.len() > best.len() {
-            best = run;
+        at += run.len() * ENTRY;
+        let ascends = run.is_sorted_by(|a, b| a.0 < b.0);
+        let (first, last) = (run[0].0, run[run.len() - 1].0);
+        let near = |value: u64| value.wrapping_sub(last.wrapping_sub(length)) < 2 * length;
+        if ascends && last.wrapping_sub(first) < length && run.iter().all(|(_, value)| near(*value)) {
+            runs.push(run);
         }
     }
-    if best.len() < FEWEST * ENTRY {
+    let Some(longest) = runs.iter().max_by_key(|run| run.len()).map(|run| run[0].0) else {
         return Vec::new();
-    }
-    best.step_by(ENTRY).filter_map(|at| Some((word(at)?, word(at + 16)?))).collect()
+    };
+    let near = |place: u64| place.wrapping_sub(longest.wrapping_sub(length)) < 2 * length;
+    runs.retain(|run| near(run[0].0));
+    runs.concat()
 }
 
 /// The kernel's banner, without its newline: of several the first with the number of the build, as `linux_banner` has it.

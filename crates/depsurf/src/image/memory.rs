@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use object::Endianness;
 use object::endian::Endian as _;
 
 use super::elf::Subject;
@@ -36,6 +37,17 @@ impl<'a> File<'a> {
     pub(super) fn section_bytes(&self, section: &Section<'_>) -> Result<&'a [u8]> {
         let range = section.file_range();
         self.slice(range.start, range.end - range.start, || format!("section `{}`", section.display_name()))
+    }
+}
+
+/// A number of 1, 2, 4 or 8 bytes; 0 for other sizes.
+pub(super) fn uint(bytes: &[u8], endian: Endianness) -> u64 {
+    match *bytes {
+        [a] => a.into(),
+        [a, b] => endian.read_u16([a, b]).into(),
+        [a, b, c, d] => endian.read_u32([a, b, c, d]).into(),
+        [a, b, c, d, e, f, g, h] => endian.read_u64([a, b, c, d, e, f, g, h]),
+        _ => 0,
     }
 }
 
@@ -152,14 +164,7 @@ impl<'a> Image<'a> {
     /// A number of 1, 2, 4 or 8 bytes in the image's byte order; 0 for other sizes.
     #[must_use]
     pub fn uint(&self, bytes: &[u8]) -> u64 {
-        let endian = self.file.endian;
-        match *bytes {
-            [a] => a.into(),
-            [a, b] => endian.read_u16([a, b]).into(),
-            [a, b, c, d] => endian.read_u32([a, b, c, d]).into(),
-            [a, b, c, d, e, f, g, h] => endian.read_u64([a, b, c, d, e, f, g, h]),
-            _ => 0,
-        }
+        uint(bytes, self.file.endian)
     }
 
     /// The dynamic relocations. A broken table is an error at every read, since any pointer may be wrong then.

@@ -164,14 +164,28 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
         let candidate = Candidate { path: path.clone(), kind, release };
         if candidate.only_config() { configs.push(candidate) } else { images.push(candidate) }
     }
-    // Packages without debug information alone: the bootable image is in one of them.
+    // Packages without debug information alone: the bootable image is in one of them. Since 7.2 Debian has it in
+    // linux-binary-RELEASE, before in linux-image-RELEASE.
     if images.is_empty() && !configs.is_empty() {
+        let name = |config: &Candidate| match &config.kind {
+            Kind::Package(package) => package.name.clone(),
+            _ => String::new(),
+        };
+        let releases = |prefix: &str| -> Vec<Option<String>> {
+            let named = configs.iter().filter(|config| name(config).starts_with(prefix));
+            named.map(|config| config.release.clone()).collect()
+        };
+        let (binaries, all) = (releases("linux-binary-"), releases("linux-image-"));
+        let has_image = |config: &Candidate| {
+            name(config).starts_with("linux-binary-")
+                || name(config).starts_with("linux-image-") && !binaries.contains(&config.release)
+        };
+        let any = !binaries.is_empty() || !all.is_empty();
         let is_package = |config: &Candidate| matches!(config.kind, Kind::Package(_));
-        let has_image = |config: &Candidate| matches!(&config.kind, Kind::Package(package) if package.name.starts_with("linux-image-"));
-        let any = configs.iter().any(has_image);
-        images = configs
-            .extract_if(.., |config| if any { has_image(config) } else { is_package(config) })
-            .collect();
+        let chosen: Vec<bool> =
+            configs.iter().map(|config| if any { has_image(config) } else { is_package(config) }).collect();
+        let mut chosen = chosen.into_iter();
+        images = configs.extract_if(.., |_| chosen.next() == Some(true)).collect();
     }
     configs.sort_by_key(Candidate::rank);
     let single = images.len() == 1 && configs.len() == 1;
@@ -286,6 +300,10 @@ mod tests {
         // On its own it is opened, for the error that says which package to take.
         assert_eq!(Files::pairs(&[&cloud_image]).unwrap(), [(0, None)]);
         assert_eq!(Files::pairs(&[]).unwrap(), []);
+        // Where the image is in a package of its own, that is opened.
+        let [image, binary, base] = ["linux-image", "linux-binary", "linux-base"]
+            .map(|kind| files.package(&format!("{kind}-7.2.12+deb14-cloud-amd64"), "7.2.12-1"));
+        assert_eq!(Files::pairs(&[&image, &binary, &base, &cloud_image]).unwrap(), [(1, Some(2)), (3, None)]);
     }
 
     #[test]
