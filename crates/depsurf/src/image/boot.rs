@@ -188,11 +188,11 @@ impl<'a> Boot<'a> {
     /// The sections of flat memory, as far as symbols bound them.
     fn divide(&self, start: u64) -> Vec<Section<'a>> {
         let end = start.saturating_add(self.bytes.len() as u64);
-        let address = |name: &str| {
+        let anywhere = |name: &str| {
             let kallsyms = self.kallsyms.as_ref()?;
-            let address = kallsyms.address(kallsyms.named(name)?, self.base);
-            (start..=end).contains(&address).then_some(address)
+            Some(kallsyms.address(kallsyms.named(name)?, self.base))
         };
+        let address = |name: &str| anywhere(name).filter(|address| (start..=end).contains(address));
         let mut bounds: Vec<Bound> = Vec::new();
         let mut bound = |name: &'static [u8], from: Option<u64>, to: Option<u64>, code: bool| {
             if let (Some(from), Some(to)) = (from, to)
@@ -215,7 +215,9 @@ impl<'a> Boot<'a> {
             Some((at, at + NOTE_SIZE as u64))
         });
         bound(b".notes", notes.map(|it| it.0), notes.map(|it| it.1), false);
-        let further = self.further_code(address("__init_begin"), address("__init_end"), &bounds);
+        // It may end behind what has bytes.
+        let init_end = anywhere("__init_end").map(|to| to.min(end));
+        let further = self.further_code(address("__init_begin"), init_end, &bounds);
         bounds.extend(further);
         bounds.sort_unstable();
         let mut sections = vec![piece(b"", 0, 0, 0, false)];
