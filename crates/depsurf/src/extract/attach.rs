@@ -9,7 +9,6 @@ use hashbrown::HashMap;
 
 use crate::error::Result;
 use crate::image::{ByAddress, Image, Symbol};
-use crate::kernel::Arch;
 use crate::note::Notes;
 use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{
@@ -36,16 +35,6 @@ impl Attach {
 
 /// Labels inside a function are symbols too: so many are looked past, but not the whole image.
 const NEAR: usize = 64;
-
-/// Bytes that an ftrace site in a function may be behind the entry, where no size bounds the function: there the site is in
-/// the first instructions, behind what marks a branch target at most (`FTRACE_MCOUNT_MAX_OFFSET` of the kernel's
-/// `arch/*/include/asm/ftrace.h`). Others save registers first, and their sites are behind that.
-fn site_behind_entry(arch: Arch) -> u64 {
-    match arch {
-        Arch::Amd64 | Arch::I386 | Arch::Arm64 | Arch::Riscv64 | Arch::Loong64 | Arch::S390x => 8,
-        Arch::Armhf | Arch::Mips64el | Arch::Ppc64el => u64::MAX,
-    }
-}
 
 /// Reads all tables. A table that cannot be read is unknown, and a note.
 pub fn read(image: &Image<'_>, notes: &mut Notes) -> Attach {
@@ -98,7 +87,7 @@ impl<'i> Reader<'_, 'i> {
     /// The address of the function that a place in its code belongs to.
     fn function_around(&self, address: u64) -> Option<u64> {
         let before = self.order.indices().get(..self.order.place_of(address.checked_add(1)?))?;
-        let reach = site_behind_entry(self.image.machine().arch);
+        let reach = self.image.machine().site_behind_entry;
         let inside = before.iter().rev().take(NEAR).map(|&index| self.symbol(index)).find(|symbol| {
             let is_near = symbol.size != 0 || address - symbol.address <= reach;
             symbol.is_function()

@@ -18,6 +18,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_X86_64_32S.0, DataRelocation::Set(4)),
     ],
     site_before_entry: 0,
+    site_behind_entry: 8,
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[

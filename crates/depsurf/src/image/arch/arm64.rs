@@ -17,6 +17,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_AARCH64_ABS32.0, DataRelocation::Set(4)),
     ],
     site_before_entry: 8,
+    site_behind_entry: 8,
     // arch/arm64/kernel/probes/kprobes.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__hyp_text_start", "__hyp_text_end")],
     syscall_tables: &[

@@ -14,6 +14,7 @@ pub(super) static MACHINE: Machine = Machine {
     absolute_relocation: elf::R_ARM_ABS32.0,
     data_relocations: &[(elf::R_ARM_ABS32.0, DataRelocation::Set(4))],
     site_before_entry: 0,
+    site_behind_entry: u64::MAX,
     // arch/arm/probes/kprobes/core.c
     no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__idmap_text_start", "__idmap_text_end")],
     syscall_tables: &[

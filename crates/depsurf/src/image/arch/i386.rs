@@ -14,6 +14,7 @@ pub(super) static MACHINE: Machine = Machine {
     absolute_relocation: elf::R_386_32.0,
     data_relocations: &[(elf::R_386_32.0, DataRelocation::Set(4))],
     site_before_entry: 0,
+    site_behind_entry: 8,
     // arch/x86/kernel/kprobes/core.c
     no_probe_areas: &[ENTRY],
     syscall_tables: &[SyscallTable {

@@ -25,6 +25,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_LARCH_SUB8.0, DataRelocation::Subtract(1)),
     ],
     site_before_entry: 0,
+    site_behind_entry: 8,
     // arch/loongarch/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[SyscallTable {

@@ -17,6 +17,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_MIPS_32.0, DataRelocation::Set(4)),
     ],
     site_before_entry: 0,
+    site_behind_entry: u64::MAX,
     no_probe_areas: &[],
     syscall_tables: &[
         SyscallTable {

@@ -36,6 +36,10 @@ pub struct Machine {
     /// Bytes before a function's entry at which its ftrace site is, where the kernel was built with sites before entries: with
     /// `CONFIG_DYNAMIC_FTRACE_WITH_CALL_OPS` two words precede the entry. 0 where sites are never there.
     pub site_before_entry: u64,
+    /// Bytes that an ftrace site in a function may be behind the entry, where no size bounds the function: there the site is in
+    /// the first instructions, behind what marks a branch target at most (`FTRACE_MCOUNT_MAX_OFFSET` of the kernel's
+    /// `arch/*/include/asm/ftrace.h`). No bound where functions save registers first, and the site is behind that.
+    pub site_behind_entry: u64,
     /// Start and stop symbols of code that the architecture's `arch_populate_kprobe_blacklist` or
     /// `arch_within_kprobe_blacklist` puts on the kprobe blacklist, beside what every architecture has there.
     pub no_probe_areas: &'static [(&'static str, &'static str)],

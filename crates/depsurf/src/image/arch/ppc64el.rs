@@ -17,6 +17,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_PPC64_ADDR32.0, DataRelocation::Set(4)),
     ],
     site_before_entry: 0,
+    site_behind_entry: u64::MAX,
     // arch/powerpc/kernel/kprobes.c
     no_probe_areas: &[("_stext", "__head_end")],
     syscall_tables: &[

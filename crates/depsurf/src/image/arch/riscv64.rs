@@ -28,6 +28,7 @@ pub(super) static MACHINE: Machine = Machine {
         (elf::R_RISCV_SUB8.0, DataRelocation::Subtract(1)),
     ],
     site_before_entry: 8,
+    site_behind_entry: 8,
     // arch/riscv/kernel/probes/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[

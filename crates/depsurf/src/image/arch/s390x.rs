@@ -14,6 +14,7 @@ pub(super) static MACHINE: Machine = Machine {
     absolute_relocation: elf::R_390_64.0,
     data_relocations: &[(elf::R_390_64.0, DataRelocation::Set(8)), (elf::R_390_32.0, DataRelocation::Set(4))],
     site_before_entry: 0,
+    site_behind_entry: 8,
     // arch/s390/kernel/kprobes.c
     no_probe_areas: &[IRQ_ENTRY],
     syscall_tables: &[
