@@ -1,6 +1,6 @@
 //! `depsurf check FILE...`.
 
-use depsurf::check::{Cover, Options, Prepared, Report, check, check_scripts};
+use depsurf::check::{Cover, Options, Report, check, check_scripts};
 use depsurf::surface::Surface;
 use depsurf_render::Look;
 use depsurf_render::check::{Checked, cover, cover_json, github, json, junit, markdown, sarif, terminal};
@@ -10,7 +10,7 @@ use crate::dataset::{self, Wanted};
 use crate::exit;
 use crate::gate::Gate;
 use crate::groups;
-use crate::objects::{Files, Found};
+use crate::objects::{Files, Found, prepare};
 use crate::output::Output;
 use crate::terminal::Terminal;
 
@@ -31,16 +31,7 @@ pub fn run(verb: &Check, global: &Global, told: &Terminal, output: &mut Output) 
     let files = Files::read(&verb.files, told)?;
     let (objects, mut damaged) = files.objects(told);
     let decided = verb.decided.of(&objects, told)?;
-    let mut prepared = Vec::new();
-    for (found, choices) in objects.iter().zip(&decided) {
-        match Prepared::new(&found.name, &found.object) {
-            Ok(object) => prepared.push(object.with(choices)),
-            Err(error) => {
-                damaged = true;
-                told.warning(format_args!("{}: {error}", found.name));
-            }
-        }
-    }
+    let prepared = prepare(&objects, &decided, told, &mut damaged);
     let dataset = dataset::to_read(global, told)?;
     let opened = dataset::open(&dataset, &Wanted::new(&verb.kernel, global)?, told)?;
     damaged |= opened.damaged;

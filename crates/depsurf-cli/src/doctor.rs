@@ -1,6 +1,6 @@
 //! `depsurf doctor [FILE...]`.
 
-use depsurf::check::{Options, Prepared, check};
+use depsurf::check::{Options, check};
 use depsurf::extract;
 use depsurf::progress::Silent;
 use depsurf::surface::Surface;
@@ -11,7 +11,7 @@ use depsurf_render::doctor::{Doctor, json, terminal};
 use crate::args::{self, DoctorFormat, Global};
 use crate::dataset::{self, Wanted};
 use crate::exit;
-use crate::objects::Files;
+use crate::objects::{Files, prepare};
 use crate::output::Output;
 use crate::terminal::Terminal;
 
@@ -24,16 +24,7 @@ pub fn run(verb: &args::Doctor, global: &Global, told: &Terminal, output: &mut O
     let files = Files::read(&verb.files, told)?;
     let (objects, mut damaged) = files.objects(told);
     let decided = verb.decided.of(&objects, told)?;
-    let mut prepared = Vec::new();
-    for (found, choices) in objects.iter().zip(&decided) {
-        match Prepared::new(&found.name, &found.object) {
-            Ok(object) => prepared.push(object.with(choices)),
-            Err(error) => {
-                damaged = true;
-                told.warning(format_args!("{}: {error}", found.name));
-            }
-        }
-    }
+    let prepared = prepare(&objects, &decided, told, &mut damaged);
     let kernel =
         if prepared.is_empty() { Err("no object was given".into()) } else { running(&system, global, told) };
     let surfaces: Vec<&Surface> = kernel.as_ref().map(|(surface, _)| surface).into_iter().collect();

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use depsurf::Error;
-use depsurf::bpf::{self, Object};
+use depsurf::bpf::{self, Choices, Object};
+use depsurf::check::Prepared;
 use depsurf::script::{Language, Script};
 
 use crate::terminal::Terminal;
@@ -97,6 +98,26 @@ impl Files {
     pub fn scripts(&self) -> Vec<(&str, &Script)> {
         self.0.iter().filter_map(|file| Some((file.name.as_str(), file.script.as_ref()?))).collect()
     }
+}
+
+/// Objects as they are loaded, ready to be judged. Of one that cannot be, the reason is told and `damaged` is set.
+pub fn prepare<'f>(
+    objects: &'f [Found<'f>],
+    decided: &'f [Choices],
+    told: &Terminal,
+    damaged: &mut bool,
+) -> Vec<Prepared<'f>> {
+    let mut prepared = Vec::new();
+    for (found, choices) in objects.iter().zip(decided) {
+        match Prepared::new(&found.name, &found.object) {
+            Ok(object) => prepared.push(object.with(choices)),
+            Err(error) => {
+                *damaged = true;
+                told.warning(format_args!("{}: {error}", found.name));
+            }
+        }
+    }
+    prepared
 }
 
 impl File {
