@@ -106,6 +106,17 @@ fn outcome<'a>(kind: Kind, name: &str, old: &Kernel<'a>, new: &Kernel<'a>) -> Ou
             return Outcome::Unknown { kernel: kernel.label.clone(), fact, reason };
         }
     }
+    if pair.overlooks(kind, name) {
+        let fact = Fact::Modules;
+        let unread = |kernel: &&Kernel<'a>| kernel.surface.meta().unknown_because(fact);
+        let other = [old, new]
+            .into_iter()
+            .find(|kernel| lacks(kernel.surface))
+            .and_then(|it| Some((it, unread(&it)?)));
+        if let Some((kernel, reason)) = other {
+            return Outcome::Unknown { kernel: kernel.label.clone(), fact, reason };
+        }
+    }
     match (lacks(pair.old), lacks(pair.new)) {
         (true, false) => Outcome::Appeared,
         (false, true) => Outcome::Disappeared,

@@ -1,5 +1,6 @@
 //! The page: what is known of one name on some kernels. Decided here once, drawn elsewhere.
 
+use depsurf::diff::Pair;
 use depsurf::surface::{Fact, Surface};
 
 use crate::differences::Differences;
@@ -115,7 +116,8 @@ impl<'a> Page<'a> {
         };
         let name_of_all = canonical(kind, name);
         let differences = Differences::of(kind, &name_of_all, groups);
-        let groups = groups.iter().map(section).collect();
+        let mut groups: Vec<Section<'a>> = groups.iter().map(section).collect();
+        leave_open(kind, name, &mut groups);
         Self { kind, name: name_of_all, groups, differences }
     }
 
@@ -128,6 +130,23 @@ impl<'a> Page<'a> {
     #[must_use]
     pub fn is_somewhere(&self) -> bool {
         self.entries().any(|entry| matches!(entry.state, State::Present(_)))
+    }
+}
+
+/// Makes unknown what only modules of another kernel have, where modules were not read.
+fn leave_open<'a>(kind: Kind, name: &'a str, groups: &mut [Section<'a>]) {
+    let entries = || groups.iter().flat_map(|group| &group.entries);
+    let is_present = |entry: &&Entry<'a>| matches!(entry.state, State::Present(_));
+    let with_modules = entries().filter(is_present).map(|entry| entry.surface);
+    let with_modules: Vec<&Surface> = with_modules.filter(|surface| surface.modules().len() != 0).collect();
+    for entry in groups.iter_mut().flat_map(|group| &mut group.entries) {
+        let reason = entry.surface.meta().unknown_because(Fact::Modules);
+        let is_absent = matches!(entry.state, State::Absent { .. });
+        if let Some(reason) = reason.filter(|_| is_absent)
+            && with_modules.iter().any(|other| Pair::new(other, entry.surface).overlooks(kind, name))
+        {
+            entry.state = State::Unknown { fact: Fact::Modules, reason };
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 mod kernel;
 
-use depsurf::surface::{Fact, Surface, TypeKind, record};
-use depsurf_render::{Group, Kernel as Labelled, Kind, Look, Page, json, markdown, suggest, terminal};
+use depsurf::surface::{Evidence, Fact, Surface, TypeKind, record};
+use depsurf_render::differences::Outcome;
+use depsurf_render::{Group, Kernel as Labelled, Kind, Look, Page, State, json, markdown, suggest, terminal};
 use kernel::Kernel;
 use testkit::Target;
 use testkit::c::Types;
@@ -254,6 +255,44 @@ fn what_is_not_there_is_told_apart() {
         status(Kind::Tracepoint, "sys_enter_no_such"),
     ];
     insta::assert_snapshot!(lines.join("\n--\n"));
+}
+
+/// A kernel whose module `tiny` has one more type.
+fn with_module() -> Surface {
+    let mut kernel = kernel("6.1.0-1-cloud-amd64", false);
+    let (first, name) = (kernel.parts.types.next_id().0, kernel.parts.strings.intern(b"of_module"));
+    kernel.parts.types.push(TypeKind::Struct, false, name, 8, Vec::new());
+    let [name, path] = ["tiny", "kernel/tiny.ko"].map(|text| kernel.string(text).into());
+    let symbols = kernel.parts.symbols.len() as u32;
+    kernel.parts.modules.push(record::Module {
+        name,
+        path,
+        first_symbol: symbols.into(),
+        first_type: first.into(),
+        type_count: 1.into(),
+        flags: 0.into(),
+    });
+    kernel.parts.meta.evidence.insert(Fact::Modules, Evidence::known("1 module"));
+    kernel.build()
+}
+
+#[test]
+fn what_only_a_module_has_is_unknown_where_modules_were_not_read() {
+    let unread = kernel("6.12.0-1-cloud-amd64", false).build();
+    let mut none = kernel("7.2.0-1-cloud-amd64", false);
+    none.parts.meta.evidence.insert(Fact::Modules, Evidence::known("all 0 modules"));
+    let surfaces = [with_module(), unread, none.build()];
+    let page = page(&surfaces, Kind::Struct, "of_module");
+    let states: Vec<&State<'_>> = page.groups[0].entries.iter().map(|entry| &entry.state).collect();
+    assert!(matches!(states[0], State::Present(_)), "{states:?}");
+    assert!(matches!(states[1], State::Unknown { fact: Fact::Modules, .. }), "{states:?}");
+    assert!(matches!(states[2], State::Absent { .. }), "{states:?}");
+    let outcomes: Vec<&Outcome<'_>> = page.differences[0].pairs.iter().map(|pair| &pair.outcome).collect();
+    assert!(matches!(outcomes[0], Outcome::Unknown { fact: Fact::Modules, .. }), "{outcomes:?}");
+    assert_eq!(outcomes[1], &Outcome::Absent);
+    // Nobody has it: then it is nowhere, as far as anybody knows.
+    let page = self::page(&surfaces, Kind::Struct, "nobody_has_it");
+    assert!(page.entries().all(|entry| matches!(entry.state, State::Absent { .. })));
 }
 
 /// Without metadata it is the configuration that tells whether there are events of system calls.

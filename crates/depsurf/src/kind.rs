@@ -98,6 +98,12 @@ impl Kind {
         }
     }
 
+    /// Whether modules have things of this kind besides those of vmlinux.
+    #[must_use]
+    pub fn may_be_in_modules(self) -> bool {
+        !matches!(self, Self::Lsm | Self::Syscall | Self::Config)
+    }
+
     /// The facts of a second place where a name of this kind may be, and what can be said of a name that is not in
     /// the first one. An imported dataset may mean only the first place by the kind: its tracepoints are the trace
     /// events, its system calls the native ones.

@@ -9,7 +9,10 @@ mod common;
 use std::process::Command;
 
 use common::{PLACE, skip, source};
+use depsurf::Kind;
+use depsurf::diff::{Diff, Pair};
 use depsurf::extract::{self, Options};
+use depsurf::interop::depsurf::Part;
 use depsurf::progress::Silent;
 use depsurf::source::{self, ModuleChoice};
 use depsurf::surface::attach::Answer;
@@ -178,5 +181,78 @@ fn a_damaged_module_is_left_out_and_told() {
         surface.functions().for_each(|function| {
             function.instances().for_each(|instance| drop(instance.module().map(str::to_owned)));
         });
+    }
+}
+
+/// What only modules have is neither added nor removed where the other's modules were not read.
+#[test]
+fn kernels_differ_by_the_modules_that_were_read_of_both() {
+    let Some(module) = compile("x86_64-linux-gnu") else { return skip("modules", "no clang") };
+    let package = package("amd64", Machine::X86_64, Target::LE64, &module);
+    let [all, some, none] = ["all", "tiny*", "none"].map(|choice| surface("amd64", &package, choice, 1));
+    for (old, new) in [(&all, &none), (&none, &all), (&some, &none), (&none, &some)] {
+        let pair = Pair::new(old, new);
+        let diff = Diff::new(pair, &Kind::ALL);
+        assert!(diff.is_empty(), "{diff:?}");
+        for kind in [Kind::Function, Kind::Struct, Kind::Field] {
+            let unread = pair.unread(kind);
+            assert!(unread.iter().any(|it| it.fact == Fact::Modules), "{kind}: {unread:?}");
+        }
+        assert!(pair.unread(Kind::Syscall).iter().all(|it| it.fact != Fact::Modules));
+        for (kind, name) in
+            [(Kind::Function, "tiny_read"), (Kind::Struct, "tiny_state"), (Kind::Field, "tiny_state::number")]
+        {
+            assert!(pair.overlooks(kind, name), "{name}");
+            assert_eq!(pair.changes(kind, name), None, "{name}");
+        }
+        for (kind, name) in
+            [(Kind::Function, "vfs_read"), (Kind::Struct, "file"), (Kind::Function, "nobody_has_it")]
+        {
+            assert!(!pair.overlooks(kind, name), "{name}");
+        }
+    }
+    for (old, new) in [(&all, &some), (&some, &all), (&some, &some)] {
+        let pair = Pair::new(old, new);
+        let diff = Diff::new(pair, &[Kind::Function]);
+        assert!(diff.is_empty() && !pair.leaves_out_modules(), "{diff:?}");
+        assert_eq!(pair.changes(Kind::Function, "tiny_read"), Some(Vec::new()));
+    }
+    // A kernel of which all modules were read, and that does not have this one, has lost its names.
+    let without = self::package("amd64", Machine::X86_64, Target::LE64, &renamed(&module));
+    let without = surface("amd64", &without, "all", 1);
+    assert!(without.meta().knows(Fact::Modules));
+    let diff = Diff::new(Pair::new(&all, &without), &[Kind::Function]);
+    assert!(diff.kinds[0].removed.iter().any(|name| name == "tiny_read"), "{diff:?}");
+    assert!(diff.kinds[0].added.iter().any(|name| name == "tinY_read"), "{diff:?}");
+}
+
+/// The module with other names: the same bytes but for one letter.
+fn renamed(module: &[u8]) -> Vec<u8> {
+    let mut bytes = module.to_vec();
+    for at in 0..bytes.len().saturating_sub(5) {
+        if &bytes[at..at + 5] == b"tiny_" {
+            bytes[at + 3] = b'Y';
+        }
+    }
+    bytes
+}
+
+/// The original reads no modules, so its files tell vmlinux alone.
+#[test]
+fn the_dataset_of_the_original_has_no_modules() {
+    let Some(module) = compile("x86_64-linux-gnu") else { return skip("modules", "no clang") };
+    let package = package("amd64", Machine::X86_64, Target::LE64, &module);
+    let [with, without] = ["all", "none"].map(|choice| surface("amd64", &package, choice, 1));
+    for part in Part::ALL {
+        let text = |surface: &Surface| {
+            let mut text = String::new();
+            part.write(surface, &mut |line| {
+                text += line;
+                Ok(())
+            })
+            .unwrap();
+            text
+        };
+        assert_eq!(text(&with), text(&without), "{}", part.name());
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use depsurf::surface::attach::{Answer, Attach};
 use depsurf::surface::function::Inline;
-use depsurf::surface::record;
 use depsurf::surface::verdict::Issue;
+use depsurf::surface::{module, record};
 
 use foldhash::fast::RandomState;
 
@@ -92,7 +92,7 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
             rows.add(*kernel, "while loaded", format!("module {module}"), Tone::Caution);
         }
         if !also_in.is_empty() {
-            let text = format!("{}: while loaded, the name is not unique", modules(also_in));
+            let text = format!("{}: while loaded, the name is not unique", module::words(also_in));
             rows.add(*kernel, "also in", text, Tone::Caution);
         }
         // What is missed only matters where something attaches, or may.
@@ -107,15 +107,6 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
         }
     }
     rows.by_key()
-}
-
-/// Names of modules, the first of them where there are many.
-fn modules(names: &[&str]) -> String {
-    const SHOWN: usize = 4;
-    let (one, more) = (names.len() == 1, names.len().saturating_sub(SHOWN));
-    let list = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("module{} {list}{more}", if one { "" } else { "s" })
 }
 
 fn answer(answer: &Answer<'_>) -> (String, Tone) {

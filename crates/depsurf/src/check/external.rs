@@ -1,7 +1,7 @@
 //! What an object expects others to provide: kfuncs, variables, options of the configuration.
 
 use super::core::compatible_prototypes;
-use super::hook::{needs_module, not_in_image};
+use super::hook::{needs_module_of, not_in_image};
 use super::report::{Errno, Finding};
 use super::rules::Rule;
 use super::types::unread_btf;
@@ -85,8 +85,8 @@ fn kfunc(surface: &Surface, object: &Object<'_>, external: &External<'_>) -> Res
 
 /// What is found, unless that depends on a module being loaded.
 fn there(surface: &Surface, found: Type<'_>, name: &str) -> Result<Resolved, Box<Finding>> {
-    match surface.module_of_type(found) {
-        Some(module) => Err(needs_module(name, module.name()).into()),
+    match needs_module_of(surface, found, name) {
+        Some(finding) => Err(finding.into()),
         None => Ok(Resolved::There),
     }
 }

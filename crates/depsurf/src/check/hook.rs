@@ -11,7 +11,7 @@ use crate::image::arch;
 use crate::surface::attach::{Answer, Attach, EXIT_TEXT, Miss, Obstacle};
 use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::{Type, TypeKind};
-use crate::surface::{Fact, Surface};
+use crate::surface::{Fact, Surface, module};
 
 /// What is wrong with the hook of a program.
 pub(super) fn findings(surface: &Surface, sec: &Sec<'_>) -> Vec<Finding> {
@@ -93,9 +93,17 @@ pub(super) fn not_in_image(surface: &Surface) -> &'static str {
     }
 }
 
-/// What is used is in a module.
-pub(super) fn needs_module(subject: &str, module: &str) -> Finding {
-    Finding::new(Rule::NeedsModule, subject, format!("in module {module}"))
+/// What is used is in modules: one of them has to be loaded.
+pub(super) fn needs_module(subject: &str, modules: &[&str]) -> Finding {
+    let choice = if modules.len() > 1 { ": one of them" } else { "" };
+    Finding::new(Rule::NeedsModule, subject, format!("in {}{choice}", module::words(modules)))
+}
+
+/// That a type of BTF is in modules; nothing where vmlinux has it.
+pub(super) fn needs_module_of(surface: &Surface, found: Type<'_>, subject: &str) -> Option<Finding> {
+    surface.module_of_type(found)?;
+    let modules: Vec<&str> = surface.modules_with_type(found).iter().map(|module| module.name()).collect();
+    Some(needs_module(subject, &modules))
 }
 
 fn kprobe(surface: &Surface, function: &str, offset: i64, ret: bool, multi: bool) -> Vec<Finding> {
@@ -262,7 +270,10 @@ fn signature(name: &str, what: crate::surface::attach::Signature) -> (Finding, E
 
 /// What is to be said where it attaches: on what condition, and what is not seen.
 fn attached(name: &str, attach: &Attach<'_>, surface: &Surface) -> Vec<Finding> {
-    let condition = attach.module.map(|module| needs_module(name, module));
+    let condition = attach.module.map(|module| {
+        let modules: Vec<&str> = [module].into_iter().chain(attach.also_in.iter().copied()).collect();
+        needs_module(name, &modules)
+    });
     condition.into_iter().chain(misses(name, &attach.misses, surface)).collect()
 }
 
@@ -313,7 +324,7 @@ fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
         surface.tracepoints_named(name).filter(|it| it.has_event() && it.system() == Some(category));
     let event = events.next();
     if let Some(module) = event.and_then(|event| event.module()) {
-        return vec![needs_module(&subject, module.name())];
+        return vec![needs_module(&subject, &[module.name()])];
     }
     let listed = event.is_some();
     let of_syscall = category == EVENT_SYSTEM && surface.syscall_event(name).is_some();
@@ -383,7 +394,9 @@ fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding>
             let evidence = "no argument of it is writable";
             vec![Finding::new(Rule::NotWritable, name, evidence).fails(Errno::Einval, "Invalid argument")]
         }
-        Some(found) => found.module().map(|module| needs_module(name, module.name())).into_iter().collect(),
+        Some(found) => {
+            found.module().map(|module| needs_module(name, &[module.name()])).into_iter().collect()
+        }
         None => vec![unread(surface, name, &[Fact::RawTracepoints]).unwrap_or_else(|| {
             Finding::new(Rule::NoRawTracepoint, name, not_in_image(surface)).fails(errno, message)
         })],
@@ -407,8 +420,7 @@ fn no_btf_id(finding: Finding, name: &str) -> Finding {
 fn tp_btf(surface: &Surface, name: &str) -> Vec<Finding> {
     let typedef = format!("btf_trace_{name}");
     if let Some(found) = in_btf(surface, TypeKind::Typedef, &typedef) {
-        let module = surface.module_of_type(found);
-        return module.map(|module| needs_module(name, module.name())).into_iter().collect();
+        return needs_module_of(surface, found, name).into_iter().collect();
     }
     vec![
         unread_btf(surface, name).unwrap_or_else(|| {
@@ -554,8 +566,7 @@ fn lsm(surface: &Surface, hook: &str, sleepable: bool) -> Vec<Finding> {
 fn iterator(surface: &Surface, target: &str) -> Vec<Finding> {
     let function = format!("bpf_iter_{target}");
     if let Some(found) = in_btf(surface, TypeKind::Func, &function) {
-        let module = surface.module_of_type(found);
-        return module.map(|module| needs_module(target, module.name())).into_iter().collect();
+        return needs_module_of(surface, found, target).into_iter().collect();
     }
     vec![unread_btf(surface, target).unwrap_or_else(|| {
         no_btf_id(

@@ -26,7 +26,7 @@ mod script;
 mod types;
 mod way;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
@@ -52,7 +52,8 @@ use self::object::{OPTIONS, PreparedProgram};
 use self::way::Inside;
 use crate::bpf::core::RelocationKind;
 use crate::bpf::{Class, Insn, POISON, Sec};
-use crate::surface::Surface;
+use crate::surface::types::TypeId;
+use crate::surface::{Surface, module};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -183,16 +184,15 @@ impl Relocations {
 
     /// Which types of a program are those of modules.
     fn of_modules(&self, program: &PreparedProgram<'_>, surface: &Surface) -> Vec<Finding> {
-        let mut modules = BTreeSet::new();
+        let mut types = BTreeMap::new();
         for &(_, number) in &program.relocations {
             if let Some(Some(Outcome::Patched { candidate: Some(id), .. })) = self.outcomes.get(number)
                 && let Some(found) = surface.types().get(*id)
-                && let Some(module) = surface.module_of_type(found)
             {
-                modules.insert((found.name(), module.name()));
+                types.insert(found.name(), found);
             }
         }
-        modules.into_iter().map(|(name, module)| hook::needs_module(name, module)).collect()
+        types.into_iter().filter_map(|(name, found)| hook::needs_module_of(surface, found, name)).collect()
     }
 }
 
@@ -338,6 +338,11 @@ impl Suspects {
                         finding.fails(Errno::Einval, "relocation decision ambiguity").at(place()),
                     ));
                 }
+                Some(Some(Outcome::Contested { candidates })) => {
+                    marks.insert(slot, Mark::Anything);
+                    let finding = contested(kernel.surface, &path.to_string(), *candidates);
+                    list.push((slot, finding.at(place())));
+                }
                 Some(Some(Outcome::Refused(refusal))) => {
                     marks.insert(slot, Mark::Anything);
                     list.push((slot, refused(&path.to_string(), *refusal).at(place())));
@@ -462,6 +467,16 @@ fn absent(surface: &Surface, path: &crate::bpf::core::Path<'_>) -> Finding {
         (_, false) => (Rule::TypeAbsent, format!("no {} `{wanted}` in the kernel's BTF", root.kind().name())),
     };
     Finding::new(rule, name, evidence).fails(Errno::Einval, message)
+}
+
+/// A path that leads to different places, depending on which modules are loaded.
+fn contested(surface: &Surface, path: &str, candidates: [TypeId; 2]) -> Finding {
+    let types = candidates.map(|id| surface.types().get(id));
+    let names = types.into_iter().flatten().filter_map(|found| surface.module_of_type(found));
+    let mut names: Vec<&str> = names.map(|module| module.name()).collect();
+    names.dedup();
+    let evidence = format!("in {}, with types that differ", module::words(&names));
+    Finding::new(Rule::NeedsModule, path, evidence)
 }
 
 fn refused(path: &str, refusal: Refusal) -> Finding {

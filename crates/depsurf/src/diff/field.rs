@@ -10,8 +10,14 @@ use super::pair::Pair;
 use super::types::{differs, has_layout, place, text};
 use super::{Changed, KindDiff};
 use crate::Kind;
-use crate::surface::field::{Field, Found, fields};
+use crate::surface::field::{Field, Found, fields, named as fields_named};
 use crate::surface::{Surface, Type, TypeKind};
+
+/// The fields of a name that count, one for each definition that has it.
+pub(super) fn named<'a>(pair: Pair<'a>, surface: &'a Surface, name: &'a str) -> Vec<Found<'a>> {
+    let scope = pair.scope(surface);
+    fields_named(surface, name).filter(|found| scope.has_type(found.outer)).collect()
+}
 
 /// The changes of a field that both kernels have, in the first definition that has it.
 pub(super) fn changes<'a>(pair: Pair<'a>, old: &[Found<'a>], new: &[Found<'a>], out: &mut Vec<Change>) {
@@ -48,7 +54,7 @@ fn sizes(pair: Pair<'_>, old: &Field<'_>, new: &Field<'_>) -> Option<(u64, u64)>
 
 /// Compares the members of all structs and unions, and of typedefs of ones without a name.
 pub(super) fn compare<'a>(pair: Pair<'a>) -> KindDiff<'a> {
-    let (old, new) = (Names::new(outers(pair.old)), Names::new(outers(pair.new)));
+    let (old, new) = (Names::new(outers(pair, pair.old)), Names::new(outers(pair, pair.new)));
     let parts: Vec<Part<'a>> = old.merge(&new).into_par_iter().map(|entry| part(pair, &entry)).collect();
     let mut diff = KindDiff::empty(pair, Kind::Field);
     for mut part in parts {
@@ -62,8 +68,10 @@ pub(super) fn compare<'a>(pair: Pair<'a>) -> KindDiff<'a> {
 }
 
 /// Types that fields are named after, by name.
-fn outers(surface: &Surface) -> Vec<(&str, Type<'_>)> {
-    let named = surface.types().named().filter_map(|found| match found.kind() {
+fn outers<'a>(pair: Pair<'a>, surface: &'a Surface) -> Vec<(&'a str, Type<'a>)> {
+    let scope = pair.scope(surface);
+    let named = surface.types().named().filter(|found| scope.has_type(*found));
+    let named = named.filter_map(|found| match found.kind() {
         TypeKind::Struct | TypeKind::Union => Some((found.name(), found)),
         TypeKind::Typedef => {
             let inner = found.stripped(true);

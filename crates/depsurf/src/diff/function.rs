@@ -5,7 +5,23 @@ use super::pair::Pair;
 use super::prototype;
 use crate::surface::function::{Collision, Function, InlineKind};
 use crate::surface::symbol::suffixes;
-use crate::surface::{Fact, record};
+use crate::surface::{Fact, Surface, record};
+
+/// All functions that count, sorted by name.
+pub(super) fn all<'a>(pair: Pair<'a>, surface: &'a Surface) -> Vec<(&'a str, Function<'a>)> {
+    let scope = pair.scope(surface);
+    surface
+        .functions()
+        .filter(|found| scope.has_function(*found))
+        .map(|found| (found.name(), found))
+        .collect()
+}
+
+/// The function of a name if it counts.
+pub(super) fn named<'a>(pair: Pair<'a>, surface: &'a Surface, name: &str) -> Vec<Function<'a>> {
+    let scope = pair.scope(surface);
+    surface.function(name).into_iter().filter(|found| scope.has_function(*found)).collect()
+}
 
 /// The changes of a function that both kernels have.
 pub(super) fn changes(pair: Pair<'_>, old: Function<'_>, new: Function<'_>, out: &mut Vec<Change>) {

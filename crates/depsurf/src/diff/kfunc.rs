@@ -3,8 +3,20 @@
 use super::change::{Change, What};
 use super::pair::Pair;
 use super::prototype;
-use crate::surface::Fact;
 use crate::surface::kfunc::{FLAG_NAMES, Kfunc};
+use crate::surface::{Fact, Surface};
+
+/// All kfuncs that count, sorted by name.
+pub(super) fn all<'a>(pair: Pair<'a>, surface: &'a Surface) -> Vec<(&'a str, Kfunc<'a>)> {
+    let scope = pair.scope(surface);
+    surface.kfuncs().filter(|found| scope.has(found.module())).map(|found| (found.name(), found)).collect()
+}
+
+/// The kfunc of a name if it counts.
+pub(super) fn named<'a>(pair: Pair<'a>, surface: &'a Surface, name: &str) -> Vec<Kfunc<'a>> {
+    let scope = pair.scope(surface);
+    surface.kfunc(name).into_iter().filter(|found| scope.has(found.module())).collect()
+}
 
 /// The changes of a kfunc that both kernels have.
 pub(super) fn changes(pair: Pair<'_>, old: Kfunc<'_>, new: Kfunc<'_>, out: &mut Vec<Change>) {

@@ -18,6 +18,7 @@ mod merge;
 mod pair;
 mod prototype;
 pub mod rename;
+mod scope;
 mod summary;
 mod syscall;
 mod tracepoint;
@@ -36,7 +37,6 @@ use self::merge::Names;
 use self::rename::Rename;
 use crate::Kind;
 use crate::surface::Surface;
-use crate::surface::field::named as fields_named;
 
 /// What changed between two kernels.
 #[derive(Debug, Clone)]
@@ -117,22 +117,22 @@ impl<'a> KindDiff<'a> {
     pub fn new(pair: Pair<'a>, kind: Kind) -> Self {
         let mut diff = match kind {
             Kind::Function => {
-                let all = |surface: &'a Surface| surface.functions().map(|it| (it.name(), it)).collect();
-                compare(pair, kind, all, first(function::changes))
+                compare(pair, kind, |surface| function::all(pair, surface), first(function::changes))
             }
             Kind::Struct => {
-                let all = |surface| types::all(surface, types::STRUCT);
+                let all = |surface| types::all(pair, surface, types::STRUCT);
                 compare(pair, kind, all, definitions)
             }
             Kind::Union => {
-                let all = |surface| types::all(surface, types::UNION);
+                let all = |surface| types::all(pair, surface, types::UNION);
                 compare(pair, kind, all, definitions)
             }
             Kind::Enum => {
                 let all = |surface| {
-                    let anonymous = types::anonymous(surface).into_iter().map(|it| (types::ANONYMOUS, it));
+                    let anonymous =
+                        types::anonymous(pair, surface).into_iter().map(|it| (types::ANONYMOUS, it));
                     // A parenthesis sorts before all that a name can begin with.
-                    anonymous.chain(types::all(surface, types::ENUM)).collect()
+                    anonymous.chain(types::all(pair, surface, types::ENUM)).collect()
                 };
                 compare(pair, kind, all, types::enums)
             }
@@ -142,10 +142,7 @@ impl<'a> KindDiff<'a> {
                 let all = |surface: &'a Surface| surface.lsm_hooks().map(|it| (it.name(), it)).collect();
                 compare(pair, kind, all, first(lsm::changes))
             }
-            Kind::Kfunc => {
-                let all = |surface: &'a Surface| surface.kfuncs().map(|it| (it.name(), it)).collect();
-                compare(pair, kind, all, first(kfunc::changes))
-            }
+            Kind::Kfunc => compare(pair, kind, |surface| kfunc::all(pair, surface), first(kfunc::changes)),
             Kind::Syscall => compare(pair, kind, syscall::all, syscall::changes),
             Kind::Config => {
                 let all = |surface: &'a Surface| surface.configs().map(|it| (it.name, it)).collect();
@@ -238,20 +235,20 @@ impl<'a> Pair<'a> {
     pub fn changes(self, kind: Kind, name: &'a str) -> Option<Vec<Change>> {
         match kind {
             Kind::Function => {
-                self.one(|surface| surface.function(name).into_iter().collect(), first(function::changes))
+                self.one(|surface| function::named(self, surface, name), first(function::changes))
             }
-            Kind::Struct => self.one(|surface| types::named(surface, types::STRUCT, name), definitions),
-            Kind::Union => self.one(|surface| types::named(surface, types::UNION, name), definitions),
-            Kind::Enum if name == types::ANONYMOUS => self.one(types::anonymous, types::enums),
-            Kind::Enum => self.one(|surface| types::named(surface, types::ENUM, name), types::enums),
-            Kind::Field => self.one(|surface| fields_named(surface, name).collect(), field::changes),
+            Kind::Struct => self.one(|surface| types::named(self, surface, types::STRUCT, name), definitions),
+            Kind::Union => self.one(|surface| types::named(self, surface, types::UNION, name), definitions),
+            Kind::Enum if name == types::ANONYMOUS => {
+                self.one(|surface| types::anonymous(self, surface), types::enums)
+            }
+            Kind::Enum => self.one(|surface| types::named(self, surface, types::ENUM, name), types::enums),
+            Kind::Field => self.one(|surface| field::named(self, surface, name), field::changes),
             Kind::Tracepoint => tracepoint::named(self, name),
             Kind::Lsm => {
                 self.one(|surface| surface.lsm_hook(name).into_iter().collect(), first(lsm::changes))
             }
-            Kind::Kfunc => {
-                self.one(|surface| surface.kfunc(name).into_iter().collect(), first(kfunc::changes))
-            }
+            Kind::Kfunc => self.one(|surface| kfunc::named(self, surface, name), first(kfunc::changes)),
             Kind::Syscall => self.one(|surface| syscall::named(surface, name), syscall::changes),
             Kind::Config => self.one(
                 |surface| surface.config(name).into_iter().collect(),

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::scope::Scope;
+use super::{field, function, kfunc, tracepoint, types};
 use crate::Kind;
 use crate::surface::meaning::{Forward, layout_same_with, same_with};
 use crate::surface::{Fact, Surface, Type};
@@ -51,6 +53,12 @@ impl<'a> Pair<'a> {
         self.old.meta().address_size == self.new.meta().address_size
     }
 
+    /// What of one of the two counts.
+    pub(super) fn scope(self, surface: &'a Surface) -> Scope<'a> {
+        let other = if std::ptr::eq(surface, self.old) { self.new } else { self.old };
+        Scope::new(surface, other)
+    }
+
     /// What was not read of either kernel and changes of this kind would be told from.
     #[must_use]
     pub fn unread(self, kind: Kind) -> Vec<Unread<'a>> {
@@ -58,12 +66,40 @@ impl<'a> Pair<'a> {
             // Without events of system calls their metadata is not missed.
             let events = kind == Kind::Tracepoint && surface.has_syscall_events().is_none();
             let events = if events { &[Fact::SyscallMetadata][..] } else { &[] };
-            kind.facts().iter().chain(details(kind)).chain(events).filter_map(move |fact| {
+            // Where no modules were read of either, none are missed.
+            let modules = kind.may_be_in_modules() && self.leaves_out_modules();
+            let modules = if modules { &[Fact::Modules][..] } else { &[] };
+            kind.facts().iter().chain(details(kind)).chain(events).chain(modules).filter_map(move |fact| {
                 let reason = surface.meta().unknown_because(*fact)?;
                 Some(Unread { side, fact: *fact, reason })
             })
         };
         of(Side::Old, self.old).chain(of(Side::New, self.new)).collect()
+    }
+
+    /// Whether something of modules that only one kernel has does not count, because the other's were not read.
+    #[must_use]
+    pub fn leaves_out_modules(self) -> bool {
+        !self.scope(self.old).is_all() || !self.scope(self.new).is_all()
+    }
+
+    /// Whether one of the two has a name only in modules that were not read of the other, so that nobody can tell
+    /// whether the other has it.
+    #[must_use]
+    pub fn overlooks(self, kind: Kind, name: &'a str) -> bool {
+        let counts = |surface| match kind {
+            Kind::Function => !function::named(self, surface, name).is_empty(),
+            Kind::Kfunc => !kfunc::named(self, surface, name).is_empty(),
+            Kind::Struct => !types::named(self, surface, types::STRUCT, name).is_empty(),
+            Kind::Union => !types::named(self, surface, types::UNION, name).is_empty(),
+            Kind::Enum if name == types::ANONYMOUS => true,
+            Kind::Enum => !types::named(self, surface, types::ENUM, name).is_empty(),
+            Kind::Field => !field::named(self, surface, name).is_empty(),
+            Kind::Tracepoint => tracepoint::is_there(self, surface, name),
+            Kind::Lsm | Kind::Syscall | Kind::Config => true,
+        };
+        self.leaves_out_modules()
+            && [self.old, self.new].into_iter().any(|surface| surface.has(kind, name) && !counts(surface))
     }
 
     /// Whether all these facts were read of both kernels.

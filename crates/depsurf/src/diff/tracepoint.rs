@@ -15,7 +15,10 @@ use crate::surface::{Fact, Surface, c};
 
 /// Compares all tracepoints, events of system calls included.
 pub(super) fn compare<'a>(pair: Pair<'a>) -> KindDiff<'a> {
-    let all = |surface: &'a Surface| surface.tracepoints().map(|it| (it.name(), it)).collect();
+    let all = |surface: &'a Surface| {
+        let scope = pair.scope(surface);
+        surface.tracepoints().filter(|it| scope.has(it.module())).map(|it| (it.name(), it)).collect()
+    };
     let mut diff = super::compare(pair, Kind::Tracepoint, all, changes);
     let [old, new] = [pair.old, pair.new].map(events);
     diff.old += old.len();
@@ -52,12 +55,8 @@ fn events(surface: &Surface) -> BTreeMap<String, SyscallEvent<'_>> {
 /// The changes of `NAME` or `SYSTEM:NAME`, events of system calls included; `None` where not both kernels have it.
 pub(super) fn named<'a>(pair: Pair<'a>, name: &'a str) -> Option<Vec<Change>> {
     let (system, name) = split(name);
-    let listed = |surface: &'a Surface| -> Vec<Tracepoint<'a>> {
-        let is_meant = |found: &Tracepoint<'a>| system.is_none_or(|system| found.system() == Some(system));
-        surface.tracepoints_named(name).filter(is_meant).collect()
-    };
     let mut out = Vec::new();
-    let (old, new) = (listed(pair.old), listed(pair.new));
+    let (old, new) = (listed(pair, pair.old, system, name), listed(pair, pair.new, system, name));
     if !old.is_empty() && !new.is_empty() {
         changes(pair, &old, &new, &mut out);
         return Some(out);
@@ -65,6 +64,25 @@ pub(super) fn named<'a>(pair: Pair<'a>, name: &'a str) -> Option<Vec<Change>> {
     system.is_none_or(|system| system == EVENT_SYSTEM).then_some(())?;
     syscall_event(pair, pair.old.syscall_event(name)?, pair.new.syscall_event(name)?, &mut out);
     Some(out)
+}
+
+/// The tracepoints of a name, and of a system where one is given, that count.
+fn listed<'a>(
+    pair: Pair<'a>,
+    surface: &'a Surface,
+    system: Option<&str>,
+    name: &'a str,
+) -> Vec<Tracepoint<'a>> {
+    let scope = pair.scope(surface);
+    let of_system = |found: &Tracepoint<'a>| system.is_none_or(|system| found.system() == Some(system));
+    surface.tracepoints_named(name).filter(|it| of_system(it) && scope.has(it.module())).collect()
+}
+
+/// Whether a kernel has a tracepoint `NAME` or `SYSTEM:NAME` that counts, events of system calls included.
+pub(super) fn is_there<'a>(pair: Pair<'a>, surface: &'a Surface, name: &'a str) -> bool {
+    let (system, short) = split(name);
+    !listed(pair, surface, system, short).is_empty()
+        || system.is_none_or(|system| system == EVENT_SYSTEM) && surface.syscall_event(short).is_some()
 }
 
 /// The changes of an event of a system call: its record is no type, but follows from the metadata.

@@ -19,15 +19,23 @@ pub(super) const UNION: &[TypeKind] = &[TypeKind::Union];
 /// Kinds that are enums.
 pub(super) const ENUM: &[TypeKind] = &[TypeKind::Enum, TypeKind::Enum64];
 
-/// All types of some kinds that have a name, sorted by name.
-pub(super) fn all<'a>(surface: &'a Surface, kinds: &[TypeKind]) -> Vec<(&'a str, Type<'a>)> {
+/// All types of some kinds that count and have a name, sorted by name.
+pub(super) fn all<'a>(pair: Pair<'a>, surface: &'a Surface, kinds: &[TypeKind]) -> Vec<(&'a str, Type<'a>)> {
+    let scope = pair.scope(surface);
     let named = surface.types().named().filter(|found| kinds.contains(&found.kind()));
-    named.map(|found| (found.name(), found)).collect()
+    named.filter(|found| scope.has_type(*found)).map(|found| (found.name(), found)).collect()
 }
 
-/// The definitions of a name.
-pub(super) fn named<'a>(surface: &'a Surface, kinds: &[TypeKind], name: &'a str) -> Vec<Type<'a>> {
-    surface.types().with_name(name).filter(|found| kinds.contains(&found.kind())).collect()
+/// The definitions of a name that count.
+pub(super) fn named<'a>(
+    pair: Pair<'a>,
+    surface: &'a Surface,
+    kinds: &[TypeKind],
+    name: &'a str,
+) -> Vec<Type<'a>> {
+    let scope = pair.scope(surface);
+    let named = surface.types().with_name(name).filter(|found| kinds.contains(&found.kind()));
+    named.filter(|found| scope.has_type(*found)).collect()
 }
 
 /// The changes of a type that both kernels define, by what compares two definitions.
@@ -216,10 +224,11 @@ pub(super) fn text(field: &Field<'_>) -> String {
 /// The name under which all enums without one are collected.
 pub(super) const ANONYMOUS: &str = "(anon)";
 
-/// All enums without a name.
-pub(super) fn anonymous(surface: &Surface) -> Vec<Type<'_>> {
+/// All enums without a name that count.
+pub(super) fn anonymous<'a>(pair: Pair<'a>, surface: &'a Surface) -> Vec<Type<'a>> {
+    let scope = pair.scope(surface);
     let enums = surface.types().iter().filter(|found| ENUM.contains(&found.kind()));
-    enums.filter(|found| found.name_id().is_empty()).collect()
+    enums.filter(|found| found.name_id().is_empty() && scope.has_type(*found)).collect()
 }
 
 /// The changes of an enum; of those without a name, of all their values together.

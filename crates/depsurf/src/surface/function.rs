@@ -114,6 +114,26 @@ pub enum Collision {
 }
 
 impl Collision {
+    /// How some instances of one name relate.
+    #[must_use]
+    pub fn among<'a>(mut instances: impl Iterator<Item = Instance<'a>>) -> Self {
+        let Some(first) = instances.next() else { return Self::UniqueStatic };
+        let Some(second) = instances.next() else {
+            return if first.is_external() { Self::UniqueGlobal } else { Self::UniqueStatic };
+        };
+        let place = |instance: Instance<'a>| (instance.record.decl_file, instance.record.decl_line);
+        let (mut external, mut one_place) = (first.is_external(), true);
+        for instance in std::iter::once(second).chain(instances) {
+            external |= instance.is_external();
+            one_place &= place(instance) == place(first);
+        }
+        match (one_place, external) {
+            (true, _) => Self::StaticDuplication,
+            (false, true) => Self::StaticGlobal,
+            (false, false) => Self::StaticStatic,
+        }
+    }
+
     /// The words on a page.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -303,22 +323,7 @@ impl<'a> Function<'a> {
     /// How its instances relate.
     #[must_use]
     pub fn collision(self) -> Collision {
-        let mut instances = self.instances();
-        let Some(first) = instances.next() else { return Collision::UniqueStatic };
-        if instances.len() == 0 {
-            return if first.is_external() { Collision::UniqueGlobal } else { Collision::UniqueStatic };
-        }
-        let place = |instance: Instance<'a>| (instance.record.decl_file, instance.record.decl_line);
-        let (mut external, mut one_place) = (first.is_external(), true);
-        for instance in instances {
-            external |= instance.is_external();
-            one_place &= place(instance) == place(first);
-        }
-        match (one_place, external) {
-            (true, _) => Collision::StaticDuplication,
-            (false, true) => Collision::StaticGlobal,
-            (false, false) => Collision::StaticStatic,
-        }
+        Collision::among(self.instances())
     }
 
     /// Whether it has code of its own, and copies in other functions.

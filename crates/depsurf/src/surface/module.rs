@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::Surface;
-use super::function::Instance;
+use super::function::{Function, Instance};
 use super::kfunc::Kfunc;
 use super::record::{self, MODULE_SHIFT, Section};
 use super::symbol::Symbol;
@@ -19,6 +19,16 @@ pub struct Module<'a> {
     surface: &'a Surface,
     index: usize,
     record: &'a record::Module,
+}
+
+/// Names of modules in words, the first of them where there are many: `module ext4`, `modules nfs, nfsd and 3 more`.
+#[must_use]
+pub fn words(names: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let list = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("module{} {list}{more}", if names.len() == 1 { "" } else { "s" })
 }
 
 impl Surface {
@@ -45,6 +55,23 @@ impl Surface {
     #[must_use]
     pub fn is_in_btf(&self, found: Type<'_>) -> bool {
         found.id().0 < self.meta().btf_types || self.module_of_type(found).is_some()
+    }
+
+    /// Number of the types of vmlinux, of BTF and of DWARF, `void` included: those of modules follow.
+    #[must_use]
+    pub fn vmlinux_types(&self) -> u32 {
+        let records: &[record::Module] = self.table(Section::Modules);
+        records.first().map_or(self.types().len(), |first| first.first_type.get())
+    }
+
+    /// The modules whose split BTF has a type of the kind and name of this one, in the order of the surface.
+    #[must_use]
+    pub fn modules_with_type<'a>(&'a self, found: Type<'a>) -> Vec<Module<'a>> {
+        let named = self.types().with_name(found.name()).filter(|other| other.kind() == found.kind());
+        let mut modules: Vec<Module<'a>> = named.filter_map(|other| self.module_of_type(other)).collect();
+        modules.sort_unstable_by_key(|module| module.index);
+        modules.dedup_by_key(|module| module.index);
+        modules
     }
 
     /// The module whose split BTF has a type; `None` for the types of vmlinux, and for those that only DWARF has.
@@ -123,11 +150,40 @@ impl<'a> Symbol<'a> {
     }
 }
 
+impl<'a> Function<'a> {
+    /// Whether vmlinux itself has it, whatever modules have under the name.
+    #[must_use]
+    pub fn is_in_vmlinux(self) -> bool {
+        self.surface().modules().len() == 0 || self.instances().any(Instance::is_in_vmlinux)
+    }
+
+    /// The modules that define it or have a symbol of it, in the order of the surface.
+    #[must_use]
+    pub fn modules(self) -> Vec<Module<'a>> {
+        let surface = self.surface();
+        let by_code = self.instances().filter_map(|instance| surface.module(instance.module()?));
+        let by_symbol = self.symbols().filter_map(Symbol::module);
+        let mut modules: Vec<Module<'a>> = by_code.chain(by_symbol).collect();
+        modules.sort_unstable_by_key(|module| module.index);
+        modules.dedup_by_key(|module| module.index);
+        modules
+    }
+}
+
 impl<'a> Instance<'a> {
     /// The module it is compiled into; `None` for vmlinux, and where it is only declared.
     #[must_use]
     pub fn module(self) -> Option<&'a str> {
         self.module_name().filter(|name| !name.is_empty())
+    }
+
+    /// Whether it is vmlinux's. What is only declared is, unless nothing but modules calls it.
+    #[must_use]
+    pub fn is_in_vmlinux(self) -> bool {
+        match self.module_name() {
+            Some(module) => module.is_empty(),
+            None => self.callers().len() == 0 || self.callers().any(|caller| caller.module().is_none()),
+        }
     }
 }
 

@@ -37,6 +37,11 @@ pub enum Outcome {
         /// Two of the types that disagree.
         candidates: [TypeId; 2],
     },
+    /// Types of the name that modules have, and vmlinux has not, lead to different numbers: it depends on what is loaded.
+    Contested {
+        /// Two of the types that disagree.
+        candidates: [TypeId; 2],
+    },
     /// libbpf gives up on the object.
     Refused(Refusal),
 }
@@ -123,7 +128,11 @@ impl<'k> Candidates<'k> {
             match &first {
                 None => first = Some((spec.bit_offset, result)),
                 Some(known) if *known != (spec.bit_offset, result) => {
-                    return Ok(Outcome::Ambiguous { candidates: [left[0].id(), candidate.id()] });
+                    let candidates = [left[0].id(), candidate.id()];
+                    return Ok(match candidate.id().0 < self.limit {
+                        true => Outcome::Ambiguous { candidates },
+                        false => Outcome::Contested { candidates },
+                    });
                 }
                 Some(_) => {}
             }

@@ -16,6 +16,16 @@ fn outcomes(
     kernel: impl FnOnce(&mut Btf),
     object: impl FnOnce(&mut Btf) -> Vec<(Id, &'static str, u32)>,
 ) -> Vec<Outcome> {
+    outcomes_with(None, endian, kernel, object)
+}
+
+/// The same where only the types below an id are vmlinux's own, and the others those of modules.
+fn outcomes_with(
+    own: Option<u32>,
+    endian: Endian,
+    kernel: impl FnOnce(&mut Btf),
+    object: impl FnOnce(&mut Btf) -> Vec<(Id, &'static str, u32)>,
+) -> Vec<Outcome> {
     let mut builder = Builder::new(endian);
     let mut types = Btf::new(endian);
     let asked = object(&mut types);
@@ -41,7 +51,9 @@ fn outcomes(
     let table = btf::read(&of_kernel.build(), &mut strings, &mut Notes::new()).unwrap();
     let by_name = table.by_name(&strings);
     let types = table.view(&strings, &by_name);
-    let mut candidates = Candidates::new(types, types.len(), 8, endian == Endian::Big);
+    let own = own.unwrap_or(types.len());
+    let mut candidates =
+        Candidates::new(types, own, 8, endian == Endian::Big).with_modules(std::iter::once(own..types.len()));
     let relocate = |relocation| candidates.relocate(&object.path(relocation).unwrap());
     object.relocations().iter().map(relocate).collect()
 }
@@ -129,6 +141,13 @@ fn types_of_one_name_must_agree() {
     assert!(matches!(found[1], Outcome::Ambiguous { .. }), "{:?}", found[1]);
     // Whether it exists is not ambiguous, but where it would be is, and libbpf compares that first.
     assert!(matches!(found[2], Outcome::Ambiguous { .. }), "{:?}", found[2]);
+
+    // Modules that disagree need not be loaded together; vmlinux's own type keeps them out.
+    let found = outcomes_with(Some(2), Endian::Little, kernel, object);
+    assert_eq!(values(&found[..1]), [Some(0)]);
+    assert_eq!(found[1], Outcome::Contested { candidates: [TypeId(2), TypeId(3)] });
+    let found = outcomes_with(Some(3), Endian::Little, kernel, object);
+    assert_eq!(values(&found), [Some(0), Some(4), Some(1)]);
 }
 
 #[test]

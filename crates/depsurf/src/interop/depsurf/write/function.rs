@@ -4,13 +4,13 @@ use super::Sink;
 use super::json::Json;
 use super::symbol::bind;
 use crate::error::Result;
-use crate::surface::function::InlineKind;
-use crate::surface::{Function, Instance, Surface};
+use crate::surface::function::{Collision, InlineKind, InlineSite};
+use crate::surface::{Function, Instance, Surface, Symbol};
 
-/// One line per function, sorted by name.
+/// One line per function of vmlinux, sorted by name.
 pub(super) fn groups(surface: &Surface, sink: Sink<'_>) -> Result<()> {
     let mut json = Json::default();
-    for function in surface.functions() {
+    for function in surface.functions().filter(|function| function.is_in_vmlinux()) {
         json.clear();
         group(&mut json, function);
         sink(json.line())?;
@@ -21,16 +21,18 @@ pub(super) fn groups(surface: &Surface, sink: Sink<'_>) -> Result<()> {
 fn group(json: &mut Json, function: Function<'_>) {
     json.object(|json| {
         json.key("name").string(function.name());
-        json.key("collision_type").string(function.verdict().collision.words());
+        let collision = function.given_verdict().collision;
+        let collision = collision.unwrap_or_else(|| Collision::among(instances(function)));
+        json.key("collision_type").string(collision.words());
         let inline = function.given_verdict().inline.unwrap_or_else(|| inline_type(function));
         json.key("inline_type").string(inline.words());
         json.key("funcs").array(|json| {
-            for instance in function.instances() {
+            for instance in instances(function) {
                 func(json, function.name(), instance);
             }
         });
         json.key("symbols").array(|json| {
-            for symbol in function.symbols() {
+            for symbol in symbols(function) {
                 json.object(|json| {
                     json.key("addr").plain(symbol.address());
                     json.key("name").string(symbol.name());
@@ -43,12 +45,22 @@ fn group(json: &mut Json, function: Function<'_>) {
     });
 }
 
+/// What vmlinux has of a function: the original reads no modules.
+fn instances(function: Function<'_>) -> impl Iterator<Item = Instance<'_>> {
+    function.instances().filter(|instance| instance.is_in_vmlinux())
+}
+
+/// Its symbols in vmlinux.
+fn symbols(function: Function<'_>) -> impl Iterator<Item = Symbol<'_>> {
+    function.symbols().filter(|symbol| symbol.module().is_none())
+}
+
 /// The original's rule: what GCC writes into `DW_AT_inline` counts, also for functions that have an
 /// abstract instance because they were cloned or split, and no inlined copy anywhere.
 fn inline_type(function: Function<'_>) -> InlineKind {
-    if function.symbols().next().is_none() {
+    if symbols(function).next().is_none() {
         InlineKind::Full
-    } else if function.instances().any(|instance| instance.inline().is_inlined()) {
+    } else if instances(function).any(|instance| instance.inline().is_inlined()) {
         InlineKind::Selective
     } else {
         InlineKind::No
@@ -68,22 +80,27 @@ fn func(json: &mut Json, name: &str, instance: Instance<'_>) {
         json.key("file").optional(instance.file());
         json.key("inline").string(instance.inline().words());
         json.key("caller_inline").array(|json| {
-            for site in instance.inline_sites() {
+            for site in inline_sites(instance) {
                 caller(json, site.caller);
             }
         });
         json.key("caller_func").array(|json| {
-            for from in instance.callers() {
+            for from in instance.callers().filter(|from| from.is_in_vmlinux()) {
                 caller(json, from);
             }
         });
     });
 }
 
+/// Its copies in vmlinux.
+fn inline_sites(instance: Instance<'_>) -> impl Iterator<Item = InlineSite<'_>> {
+    instance.inline_sites().filter(|site| site.caller.is_in_vmlinux())
+}
+
 /// Address of the out-of-line code, else the one it was imported with, else of the first inlined copy that has
 /// one, else 0.
 fn address(instance: Instance<'_>) -> u64 {
-    let copy = || instance.inline_sites().find_map(|site| site.address);
+    let copy = || inline_sites(instance).find_map(|site| site.address);
     instance.address().or_else(|| instance.address_elsewhere()).or_else(copy).unwrap_or(0)
 }
 

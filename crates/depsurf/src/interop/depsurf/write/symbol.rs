@@ -5,10 +5,10 @@ use super::json::Json;
 use crate::error::Result;
 use crate::surface::{Surface, Symbol};
 
-/// One line per symbol.
+/// One line per symbol of vmlinux.
 pub(super) fn table(surface: &Surface, sink: Sink<'_>) -> Result<()> {
     let mut json = Json::default();
-    for symbol in surface.symbols() {
+    for symbol in surface.symbols().filter(|symbol| symbol.module().is_none()) {
         json.clear();
         json.object(|json| {
             json.key("name").string(symbol.name());

@@ -4,11 +4,13 @@ use super::json::Json;
 use super::{Sink, types};
 use crate::error::Result;
 use crate::surface::Surface;
+use crate::surface::tracepoint::Tracepoint;
 
-/// One line per trace event.
+/// One line per trace event of vmlinux.
 pub(super) fn events(surface: &Surface, sink: Sink<'_>) -> Result<()> {
     let mut json = Json::default();
-    for event in surface.tracepoints().filter(|event| event.has_event()) {
+    let is_meant = |event: &Tracepoint<'_>| event.has_event() && event.module().is_none();
+    for event in surface.tracepoints().filter(is_meant) {
         let class = event.class().unwrap_or_default();
         let func_name = format!("trace_event_raw_event_{class}");
         json.clear();

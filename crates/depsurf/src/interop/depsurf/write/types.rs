@@ -42,8 +42,8 @@ pub(super) fn functions(surface: &Surface, sink: Sink<'_>) -> Result<()> {
         }
     }
     if order.is_empty() {
-        let has_code = |function: &Function<'_>| function.symbols().next().is_some();
-        for function in surface.functions().filter(has_code) {
+        let has_code = |function: &Function<'_>| function.symbols().any(|symbol| symbol.module().is_none());
+        for function in surface.functions().filter(|it| it.is_in_vmlinux()).filter(has_code) {
             if let Some(proto) = function.prototype() {
                 line(function.name(), proto)?;
             }
@@ -59,7 +59,8 @@ fn chosen<'a>(surface: &'a Surface, name: &str, protos: &[Type<'a>]) -> Option<T
     if rest.is_empty() {
         return Some(*first);
     }
-    let mut instances = surface.function(name).into_iter().flat_map(Function::instances);
+    let mut instances =
+        surface.function(name).into_iter().flat_map(Function::instances).filter(|it| it.is_in_vmlinux());
     let (Some(instance), Some(_)) = (instances.next(), instances.next()) else { return Some(*first) };
     let Some(wanted) = instance.prototype() else { return Some(*first) };
     let names = |proto: Type<'a>| proto.params().map(|param| param.name);
@@ -141,10 +142,10 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The types that the original would see: those of `.BTF`, or all where there is none.
+/// The types that the original would see: those of vmlinux's `.BTF`, or all of vmlinux where there is none.
 fn own_types(surface: &Surface) -> impl Iterator<Item = Type<'_>> {
     let types = surface.types();
-    let end = Some(surface.meta().btf_types).filter(|end| *end > 1).unwrap_or(types.len());
+    let end = Some(surface.meta().btf_types).filter(|end| *end > 1).unwrap_or(surface.vmlinux_types());
     (1..end.min(types.len())).filter_map(move |id| types.get(TypeId(id))).filter(|found| found.is_listed())
 }
 

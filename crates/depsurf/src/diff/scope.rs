@@ -1,0 +1,51 @@
+//! What of a kernel says something about a change: that of vmlinux, and of modules that were read of both kernels.
+//!
+//! Where one kernel has a module and the other's was not read, whatever only the module has is neither added nor
+//! removed.
+
+use crate::surface::function::Function;
+use crate::surface::module::Module;
+use crate::surface::types::Type;
+use crate::surface::{Fact, Surface};
+
+/// What of one kernel counts.
+pub(super) struct Scope<'a> {
+    surface: &'a Surface,
+    /// Whether each of its modules is left out; empty where none is.
+    left_out: Vec<bool>,
+}
+
+impl<'a> Scope<'a> {
+    /// What of a kernel counts in a comparison with another.
+    pub(super) fn new(surface: &'a Surface, other: &Surface) -> Self {
+        let knows_all = other.meta().knows(Fact::Modules);
+        let is_left_out = |module: Module<'_>| !knows_all && other.module(module.name()).is_none();
+        let left_out: Vec<bool> = surface.modules().map(is_left_out).collect();
+        Self { surface, left_out: if left_out.contains(&true) { left_out } else { Vec::new() } }
+    }
+
+    /// Whether everything counts.
+    pub(super) fn is_all(&self) -> bool {
+        self.left_out.is_empty()
+    }
+
+    /// Whether something of a module counts, or of vmlinux where there is none.
+    pub(super) fn has(&self, module: Option<Module<'_>>) -> bool {
+        module.is_none_or(|module| !self.left_out.get(module.index()).is_some_and(|is_left_out| *is_left_out))
+    }
+
+    /// Whether a type counts.
+    pub(super) fn has_type(&self, found: Type<'_>) -> bool {
+        self.is_all()
+            || found.id().0 < self.surface.vmlinux_types()
+            // A type that only DWARF has stands with the first module that has it: nobody can tell who else does.
+            || self.surface.module_of_type(found).is_some_and(|module| self.has(Some(module)))
+    }
+
+    /// Whether a function counts.
+    pub(super) fn has_function(&self, function: Function<'_>) -> bool {
+        self.is_all()
+            || function.is_in_vmlinux()
+            || function.modules().into_iter().any(|module| self.has(Some(module)))
+    }
+}
