@@ -9,6 +9,9 @@ use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 
+/// When a column that tells a module is null.
+pub(super) const VMLINUX: &str = "it is in vmlinux";
+
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {

@@ -1,7 +1,7 @@
 //! `functions`, `instances`, `call_edges`, `inline_sites`.
 
-use super::column::Column;
 use super::column::ColumnKind::{Bool, Text, Texts, U32, U64};
+use super::column::{Column, VMLINUX};
 use super::rows::{Row, Rows};
 use crate::error::Result;
 use crate::surface::attach::Answer;
@@ -65,6 +65,7 @@ pub(super) const FUNCTIONS: &[Column] = &[
     Column::nullable("sleepable_obstacle", Text, OBSTACLE, NOT_NO),
     Column::nullable("sleepable_reason", Text, REASON, YES),
     Column::new("misses", Texts, "what an attached program does not see all the same"),
+    Column::nullable("module", Text, "module that the answers are of: they hold while it is loaded", VMLINUX),
 ];
 
 /// Columns of `instances`.
@@ -89,6 +90,7 @@ pub(super) const INSTANCES: &[Column] = &[
         "its FUNC_PROTO in DWARF: `types.type_id`",
         "DWARF has none (assembly)",
     ),
+    Column::nullable("module", Text, "module it is compiled into", "it is in vmlinux, or only declared"),
 ];
 
 /// Columns of `call_edges`.
@@ -142,6 +144,7 @@ pub(super) fn functions(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
             answer(row, ["fmod_ret", "fmod_ret_obstacle", "fmod_ret_reason"], &attach.fmod_ret);
             answer(row, ["sleepable", "sleepable_obstacle", "sleepable_reason"], &attach.sleepable);
             row.texts("misses", Some(attach.misses.iter().map(ToString::to_string)));
+            row.put("module", attach.module);
         })
     })
 }
@@ -173,6 +176,7 @@ pub(super) fn instances(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
             row.put("external", instance.is_external());
             row.put("inline", instance.inline().words());
             row.put("prototype_id", instance.prototype().map(|proto| proto.id().0));
+            row.put("module", instance.module());
         })
     })
 }

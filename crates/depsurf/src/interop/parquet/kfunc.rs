@@ -1,7 +1,7 @@
 //! `kfuncs`: functions that eBPF programs may call.
 
-use super::column::Column;
 use super::column::ColumnKind::{Bool, Text, Texts, U32};
+use super::column::{Column, VMLINUX};
 use super::rows::Rows;
 use crate::error::Result;
 use crate::surface::kfunc::FLAG_NAMES;
@@ -28,6 +28,7 @@ pub(super) const KFUNCS: &[Column] = &[
         NO_SETS,
     ),
     Column::new("decl_tag", Bool, "whether it has the DECL_TAG `bpf_kfunc`, which older kernels do not use"),
+    Column::nullable("module", Text, "module it is in: it is there while this is loaded", VMLINUX),
 ];
 
 /// One row per kfunc, sorted by name.
@@ -45,6 +46,7 @@ pub(super) fn kfuncs(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
             row.texts("flag_names", sets.then_some(names.map(|(_, name)| *name)));
             row.texts("sets", sets.then(|| kfunc.sets()));
             row.put("decl_tag", kfunc.evidence() & record::KFUNC_DECL_TAG != 0);
+            row.put("module", kfunc.module().map(|module| module.name()));
         })
     })
 }

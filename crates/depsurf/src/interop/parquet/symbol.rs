@@ -1,7 +1,7 @@
 //! `symbols`: the ELF symbol table, and what the image tells about attaching to each.
 
-use super::column::Column;
 use super::column::ColumnKind::{Bool, Text, U32, U64};
+use super::column::{Column, VMLINUX};
 use super::rows::Rows;
 use crate::error::Result;
 use crate::surface::record::{self, NONE};
@@ -51,6 +51,12 @@ pub(super) const SYMBOLS: &[Column] = &[
         "in the error-injection list",
         "fact `error-injection` is unknown",
     ),
+    Column::nullable(
+        "module",
+        Text,
+        "module it is in; addresses of a module are places in its file",
+        VMLINUX,
+    ),
 ];
 
 /// One row per symbol, in the order of `.symtab`.
@@ -81,6 +87,7 @@ pub(super) fn symbols(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
             row.put("exported", has(exports, record::ATTACH_EXPORTED));
             row.put("exported_gpl", has(exports, record::ATTACH_EXPORTED_GPL));
             row.put("error_injection", has(injection, record::ATTACH_ERROR_INJECTION));
+            row.put("module", symbol.module().map(|module| module.name()));
         })
     })
 }

@@ -1,7 +1,7 @@
 //! `tracepoints`: trace events and raw tracepoints.
 
-use super::column::Column;
 use super::column::ColumnKind::{Bool, Records, Text, U32};
+use super::column::{Column, VMLINUX};
 use super::rows::Rows;
 use super::types::{PARAMS, params};
 use crate::error::Result;
@@ -49,6 +49,7 @@ pub(super) const TRACEPOINTS: &[Column] = &[
         "bytes of the first argument that `raw_tp.w` programs may write",
         "they may not, or fact `raw-tracepoints` is unknown",
     ),
+    Column::nullable("module", Text, "module it is in: it is there while this is loaded", VMLINUX),
 ];
 
 /// One row per tracepoint, sorted by name and system.
@@ -72,6 +73,7 @@ pub(super) fn tracepoints(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> 
             row.records("raw_args", args, |fields, arg| params(fields, surface.types(), arg));
             row.put("raw_arg_count", tracepoint.raw_args());
             row.put("writable_size", tracepoint.writable_size());
+            row.put("module", tracepoint.module().map(|module| module.name()));
         })
     })
 }

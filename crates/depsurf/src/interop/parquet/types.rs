@@ -37,6 +37,7 @@ pub(super) const TYPES: &[Column] = &[
     Column::nullable("signed", Bool, "whether values are signed", "neither INT nor ENUM nor ENUM64"),
     Column::nullable("params", Records(PARAMS), "parameters", "no FUNC_PROTO"),
     Column::new("c", Text, "the type in C; of a FUNC its declaration"),
+    Column::nullable("module", Text, "module whose BTF has it", "vmlinux has it, or only DWARF"),
 ];
 
 /// Fields of a parameter.
@@ -75,6 +76,7 @@ pub(super) fn types(surface: &Surface, rows: &mut Rows<'_>) -> Result<()> {
             let list = (found.kind() == TypeKind::FuncProto).then(|| found.params());
             row.records("params", list, |fields, param| params(fields, types, param));
             row.put("c", &text(found));
+            row.put("module", surface.module_of_type(found).map(|module| module.name()));
         })
     })
 }
