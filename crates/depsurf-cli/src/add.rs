@@ -138,6 +138,10 @@ fn one(
         let notes = vec![format!("`{kernel}` {there}")];
         return Ok(Done { kernel, unchanged: true, detail: None, notes, warnings: Vec::new() });
     }
+    if reads_modules && surface.modules().len() == 0 {
+        let reason = surface.meta().unknown_because(Fact::Modules).unwrap_or("the kernel has none");
+        notes.push(format!("no modules were read: {reason}"));
+    }
     if is_partial {
         notes.extend(tell_partial(surface.meta()));
     }
