@@ -119,6 +119,7 @@ const FORMS: &[Form] = &[
     form(r"func '(?P<name>[^']+)' doesn't have \d+-th argument", &[Rule::ArgumentAbsent]).verifier(),
     form(r"invalid bpf_context access|has type \S+\. Only pointer access is allowed",
          &[Rule::ArgumentAbsent, Rule::RecordTooShort, Rule::ReturnGone]).verifier(),
+    form(r"R\d+ invalid mem access '(?:scalar|inv)'", &[Rule::SpilledPointerLost]).verifier(),
     form(r"(?i)(?:create bpf link for perf_event FD|cannot create bpf perf link).*permission denied",
          &[Rule::RecordTooShort])
         .go("cannot create bpf perf link: permission denied").aya("`bpf_link_create` failed: {errno}"),
@@ -376,6 +377,8 @@ mod tests {
             ("unknown func bpf_get_func_ip#173", Some("bpf_get_func_ip"), Rule::NoHelper),
             ("extern (func ksym) 'bpf_x': not found in kernel or module BTFs", Some("bpf_x"), Rule::NoKfunc),
             ("extern 'CONFIG_X' (strong): not resolved", Some("CONFIG_X"), Rule::NoKconfigOption),
+            ("R1 invalid mem access 'scalar'", None, Rule::SpilledPointerLost),
+            ("12: (79) r1 = *(u64 *)(r1 +8): R1 invalid mem access 'inv'", None, Rule::SpilledPointerLost),
             ("failed to attach: Unknown error 524", None, Rule::NoTrampoline),
         ] {
             assert_eq!(only(text), (name.map(str::to_owned), rule), "{text}");

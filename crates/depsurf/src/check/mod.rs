@@ -23,6 +23,7 @@ mod relocated;
 mod report;
 mod rules;
 mod script;
+mod spoil;
 mod types;
 mod way;
 
@@ -47,8 +48,9 @@ pub use self::way::{Way, WayKind};
 use self::core::{Access, Candidates, Outcome, Patch, Refusal};
 use self::external::Resolved;
 use self::feature::Features;
-use self::flow::{Code, Mark, Reached, Value};
+use self::flow::{Code, Lent, Mark, Reached, Spoils, Value};
 use self::object::{OPTIONS, PreparedProgram};
+use self::spoil::Habit;
 use self::way::Inside;
 use crate::bpf::core::RelocationKind;
 use crate::bpf::{Class, Insn, POISON, Sec};
@@ -101,11 +103,17 @@ struct Kernel<'k> {
     surface: &'k Surface,
     features: Features,
     inside: Inside,
+    habit: Habit,
 }
 
 impl<'k> Kernel<'k> {
     fn new(surface: &'k Surface) -> Self {
-        Self { surface, features: Features::new(surface), inside: Inside::default() }
+        Self {
+            surface,
+            features: Features::new(surface),
+            inside: Inside::default(),
+            habit: Habit::new(surface),
+        }
     }
 }
 
@@ -223,7 +231,7 @@ fn of_program(
     };
     let unpatched = of_context(&program.context);
     let wants_flow = !suspects.list.is_empty() || !unpatched.is_empty() || options.relocations;
-    let reached = wants_flow.then(|| suspects.follow(prepared, program, externals, surface, &[]));
+    let reached = wants_flow.then(|| suspects.follow(prepared, program, externals, surface, Ask::default()));
     let is_reached = |slot: usize| reached.as_ref().is_none_or(|it| it.slots.get(slot) == Some(&true));
 
     // Whether it depends on a constant that loaders set is only asked where it may matter.
@@ -236,7 +244,10 @@ fn of_program(
         let ways = open.get_or_insert_with(|| {
             variables(prepared, program)
                 .into_iter()
-                .map(|(name, place)| (name, suspects.follow(prepared, program, externals, surface, &[place])))
+                .map(|(name, place)| {
+                    let ask = Ask { open: Some(place), ..Ask::default() };
+                    (name, suspects.follow(prepared, program, externals, surface, ask))
+                })
                 .collect()
         });
         let names: Vec<String> = ways
@@ -248,6 +259,9 @@ fn of_program(
             findings.push(Finding { depends_on: names, ..finding.clone() });
         }
     }
+    findings.extend(spoil::findings(&kernel.habit, prepared, program, &|ask| {
+        suspects.follow(prepared, program, externals, surface, ask)
+    }));
     if let Some(reached) = &reached {
         findings.extend(of_context(&reached.context));
     } else {
@@ -291,6 +305,15 @@ fn variables(prepared: &Prepared<'_>, program: &PreparedProgram<'_>) -> Vec<(Str
         }
     }
     found.into_iter().collect()
+}
+
+/// How a program's code is followed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ask {
+    /// A place in the object's constants that may hold anything: map, first byte, byte behind the last.
+    open: Option<(u32, u64, u64)>,
+    /// What becomes of the stack that helpers get to, where that is asked.
+    spoils: Option<Spoils>,
 }
 
 /// A program's code on a kernel, and the instructions that the verifier refuses.
@@ -395,17 +418,20 @@ impl Suspects {
         Self { insns, marks, list }
     }
 
-    /// Follows the code. `open` are places in the object's constants that may hold anything.
+    /// Follows the code.
     fn follow(
         &self,
         prepared: &Prepared<'_>,
         program: &PreparedProgram<'_>,
         externals: &[Resolved],
         surface: &Surface,
-        open: &[(u32, u64, u64)],
+        ask: Ask,
     ) -> Reached {
         debug_assert_eq!(self.insns.len(), program.linked.insns.len());
-        let code = Code { insns: &self.insns, marks: &self.marks, big_endian: surface.meta().big_endian };
+        let sizes = |map| object::sizes(prepared.object, map);
+        let lent = ask.spoils.map(|spoils| Lent { spoils, sizes: &sizes });
+        let code =
+            Code { insns: &self.insns, marks: &self.marks, big_endian: surface.meta().big_endian, lent };
         flow::follow(&code, &|section, offset, size| {
             if section & OPTIONS != 0 {
                 return match externals.get((section & !OPTIONS) as usize) {
@@ -416,7 +442,8 @@ impl Suspects {
                     _ => None,
                 };
             }
-            let is_open = open.iter().any(|it| it.0 == section && (it.1..it.2).contains(&u64::from(offset)));
+            let is_open =
+                ask.open.is_some_and(|it| it.0 == section && (it.1..it.2).contains(&u64::from(offset)));
             if is_open { None } else { prepared.constant(section, offset, size) }
         })
     }

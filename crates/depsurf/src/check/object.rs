@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::flow::{self, Code, ContextAccess, Mark, Value};
+use super::flow::{self, Code, ContextAccess, Lent, Mark, Spoils, Value};
 use super::report::Place;
 use crate::bpf::core::Path;
 use crate::bpf::{
@@ -46,10 +46,17 @@ pub(super) struct PreparedProgram<'o> {
     pub context: Vec<ContextAccess>,
     /// Whether there may be more that are not seen.
     pub context_escapes: bool,
+    /// Whether it reads through something on the stack that a helper got to, so that it may be refused for that.
+    pub may_be_spoiled: bool,
 }
 
 /// Sections of [`Value::Data`] from here on are options of the kernel, by their number among the externs.
 pub(super) const OPTIONS: u32 = 1 << 31;
+
+/// Bytes of a key and of a value of a map; 0 where the loader sets it.
+pub(super) fn sizes(object: &Object<'_>, map: u32) -> (u32, u32) {
+    object.maps().get(map as usize).map_or((0, 0), |map| (map.shape.key_size, map.shape.value_size))
+}
 
 impl<'o> Prepared<'o> {
     /// Works out what does not depend on the kernel.
@@ -113,6 +120,7 @@ impl<'o> PreparedProgram<'o> {
             helpers: Vec::new(),
             context: Vec::new(),
             context_escapes: false,
+            may_be_spoiled: false,
             linked,
         };
         for (slot, mark) in prepared.linked.marks.iter().enumerate() {
@@ -124,7 +132,8 @@ impl<'o> PreparedProgram<'o> {
                 Some(Reference::Data { map, offset }) => {
                     u32::try_from(offset).ok().map(|offset| Mark::Gives(Value::Data { section: map, offset }))
                 }
-                Some(Reference::Map(_) | Reference::Unknown { .. }) => Some(Mark::Gives(Value::Address)),
+                Some(Reference::Map(map)) => Some(Mark::Gives(Value::Map(map))),
+                Some(Reference::Unknown { .. }) => Some(Mark::Gives(Value::Address)),
                 Some(Reference::External(number)) => {
                     prepared.externals.push((slot, number as usize));
                     let is_option = object
@@ -165,8 +174,12 @@ impl<'o> PreparedProgram<'o> {
                 marks.insert(*slot, Mark::Anything);
             }
         }
-        let code = Code { insns: &prepared.linked.insns, marks: &marks, big_endian: object.is_big_endian() };
+        let big_endian = object.is_big_endian();
+        let code = Code { insns: &prepared.linked.insns, marks: &marks, big_endian, lent: None };
         let reached = flow::follow(&code, &|_, _, _| None);
+        let lent = Some(Lent { spoils: Spoils::All, sizes: &|map| sizes(object, map) });
+        let spoiled = flow::follow(&Code { lent, ..code }, &|_, _, _| None);
+        prepared.may_be_spoiled = spoiled.gave_up || !spoiled.through.is_empty();
         prepared.context = reached.context;
         prepared.context_escapes = reached.context_escapes;
         Ok(prepared)

@@ -283,6 +283,13 @@ rules! {
         "The access leads to something that libbpf does not follow: types nested too deeply, offsets too large for the \
          instruction, a type without a name.",
         "tools/lib/bpf/relo_core.c";
+    SpilledPointerLost = "spilled-pointer-lost", LoadFails,
+        "the verifier forgets an address on the stack that a helper gets to, and the program reads through it",
+        "The program keeps a pointer on the stack, hands a helper the address of where it is (as a map's key, for example), and uses \
+         it afterwards. Kernels that take all that a helper gets to for written make a number of it, and refuse to read through a \
+         number; others do so only where the helper writes, or leave pointers to the kernel's objects alone. Hand out the address \
+         of a copy, or read the argument from the context again.",
+        "kernel/bpf/verifier.c: check_stack_range_initialized";
     NoHelper = "no-helper", LoadFails,
         "the program calls a helper that the kernel does not have",
         "The helper is not in the kernel's enum bpf_func_id. Test for it: \

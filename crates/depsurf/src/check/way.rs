@@ -39,6 +39,8 @@ pub enum WayKind {
     TypesInFile,
     /// A test to put in front of it.
     Guard,
+    /// Another way to write it.
+    Rewrite,
 }
 
 /// A way out.
@@ -141,6 +143,17 @@ pub(super) fn ways(surface: &Surface, inside: &Inside, finding: &Finding) -> Vec
             let code = format!("if (bpf_ksym_exists({}))", finding.subject);
             vec![Way::new(WayKind::Guard, "declare it `__weak` and test for it first").with(code)]
         }
+        Rule::SpilledPointerLost => vec![
+            Way::new(
+                WayKind::Rewrite,
+                format!(
+                    "hand `{}` the address of a copy, and go on with the pointer itself",
+                    finding.subject
+                ),
+            )
+            .with("__u64 copy = (__u64)pointer;"),
+            Way::new(WayKind::Rewrite, "read the argument from the context again, behind the call"),
+        ],
         Rule::EnumeratorAbsent => guard_of_enumerator(&finding.subject).into_iter().collect(),
         _ => Vec::new(),
     };

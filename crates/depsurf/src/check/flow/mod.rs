@@ -7,16 +7,18 @@
 //! that is not reached here is not reached there; the opposite is likely but not certain, since the verifier also knows
 //! ranges of numbers.
 
+mod memory;
 mod state;
 #[cfg(test)]
 mod tests;
 mod value;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use self::state::{Frame, State, States};
 pub use self::value::Value;
-use crate::bpf::{Access, AccessKind, Call, Flow, Insn};
+use crate::bpf::{Access, AccessKind, Call, Flow, Helper, Insn};
 
 /// States that are looked at in all; behind it everything counts as reached.
 const BUDGET: usize = 400_000;
@@ -54,6 +56,34 @@ pub struct Code<'c> {
     pub marks: &'c HashMap<usize, Mark>,
     /// Byte order of the machine.
     pub big_endian: bool,
+    /// What the verifier makes of the stack that helpers get to; `None` where that is not asked.
+    pub lent: Option<Lent<'c>>,
+}
+
+/// What the verifier makes of the stack that helpers get to.
+#[derive(Clone, Copy)]
+pub struct Lent<'c> {
+    /// What becomes of it.
+    pub spoils: Spoils,
+    /// Bytes of a key and of a value of the object's map of this number; 0 where that is not known.
+    pub sizes: &'c dyn Fn(u32) -> (u32, u32),
+}
+
+impl fmt::Debug for Lent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.spoils)
+    }
+}
+
+/// Which addresses on the stack are numbers for the verifier, once a helper got the address of where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoils {
+    /// All, whether the helper reads or writes there.
+    All,
+    /// All, but where the helper reads, pointers to objects that BTF describes stay what they are.
+    AllButObjects,
+    /// Where the helper writes.
+    Written,
 }
 
 /// Reads the object's data: section, offset, size in bytes; `None` where it may be anything.
@@ -72,6 +102,19 @@ pub struct ContextAccess {
     pub is_store: bool,
 }
 
+/// An access through what was an address until a helper got to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Through {
+    /// Slot of the instruction.
+    pub slot: usize,
+    /// The register that would have to be an address.
+    pub register: u8,
+    /// The helper.
+    pub by: Helper,
+    /// Whether that is so on every way to the instruction.
+    pub always: bool,
+}
+
 /// What was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reached {
@@ -81,6 +124,8 @@ pub struct Reached {
     pub context: Vec<ContextAccess>,
     /// Whether the context is handed to a helper or stored, so that there may be accesses that are not seen.
     pub context_escapes: bool,
+    /// Accesses through what was spoiled, by slot; the verifier goes no further there.
+    pub through: Vec<Through>,
     /// Whether there were too many states, and everything counts as reached.
     pub gave_up: bool,
 }
@@ -94,6 +139,8 @@ pub fn follow(code: &Code<'_>, data: &Data<'_>) -> Reached {
         states: States::new(code.insns.len()),
         work: Vec::new(),
         context: BTreeMap::new(),
+        through: BTreeMap::new(),
+        accessed: BTreeSet::new(),
         escapes: false,
     };
     let mut start = State::new(Frame::new());
@@ -104,7 +151,10 @@ pub fn follow(code: &Code<'_>, data: &Data<'_>) -> Reached {
         steps += 1;
         if steps > BUDGET {
             let slots = vec![true; code.insns.len()];
-            return Reached { slots, gave_up: true, ..walk.found() };
+            let mut found = walk.found();
+            // There may be other ways.
+            found.through.iter_mut().for_each(|it| it.always = false);
+            return Reached { slots, gave_up: true, ..found };
         }
         walk.step(at, state);
     }
@@ -117,15 +167,21 @@ struct Walk<'c> {
     states: States,
     work: Vec<(usize, State)>,
     context: BTreeMap<(usize, i32), ContextAccess>,
+    /// By slot.
+    through: BTreeMap<usize, Through>,
+    /// Slots with accesses through anything else.
+    accessed: BTreeSet<usize>,
     escapes: bool,
 }
 
 impl Walk<'_> {
     fn found(&self) -> Reached {
+        let always = |through: &Through| !self.accessed.contains(&through.slot);
         Reached {
             slots: self.states.reached(),
             context: self.context.values().copied().collect(),
             context_escapes: self.escapes,
+            through: self.through.values().map(|it| Through { always: always(it), ..*it }).collect(),
             gave_up: false,
         }
     }
@@ -170,6 +226,12 @@ impl Walk<'_> {
             return self.call(at, call, mark, state);
         }
         if let Some(access) = insn.access() {
+            if let (Value::Spoiled(by), true) = (state.get(access.base), access.kind != AccessKind::Packet) {
+                let through = Through { slot: at, register: access.base, by, always: false };
+                self.through.entry(at).or_insert(through);
+                return;
+            }
+            self.accessed.insert(at);
             self.access(at, insn, access, &mut state, mark == Some(Mark::Anything));
             return self.push(at + 1, state);
         }
@@ -236,6 +298,9 @@ impl Walk<'_> {
             return;
         }
         self.note_escapes(&state);
+        if let (Some(lent), None, Call::Helper(helper)) = (self.code.lent, mark, call) {
+            memory::lend(&mut state, helper, lent);
+        }
         state.forget_call();
         self.push(at + 1, state);
     }

@@ -1,9 +1,15 @@
 //! Registers and stack on one way through a program, and which of them were seen at an instruction.
 
 use super::Value;
+use crate::bpf::Helper;
 
 /// States of one instruction that are told apart; more are joined into one.
 const KEPT: usize = 24;
+
+/// Bytes of a function's stack.
+const STACK: i32 = 512;
+/// Bytes of a slot of the stack that the verifier follows as one.
+const SLOT: i32 = 8;
 
 /// What a function has: registers that survive calls, and its stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +92,7 @@ impl State {
         for register in 1..=5u8 {
             let place = self.get(register);
             if let Value::OnStack { frame } = place {
-                self.forget_frame(frame);
+                self.retain(frame, |_, _, value| matches!(value, Value::Spoiled(_)));
             }
             if let Value::Stack { frame, offset } = place {
                 // Mostly the size is the next argument. Without one, all that lies above may be written.
@@ -94,23 +100,51 @@ impl State {
                     Value::Number(size) if register < 5 => i32::try_from(size).unwrap_or(i32::MAX),
                     _ => i32::MAX,
                 };
-                self.forget(frame, offset, size);
+                let end = offset.saturating_add(size);
+                self.retain(frame, |at, size, value| {
+                    // What is a number for the verifier does not become an address by this.
+                    at + i32::from(size) <= offset || at >= end || matches!(value, Value::Spoiled(_))
+                });
             }
         }
         self.registers[..6].fill(Value::Unknown);
     }
 
-    fn forget(&mut self, frame: u8, offset: i32, size: i32) {
-        let end = offset.saturating_add(size);
-        if let Some(frame) = self.frames.get_mut(usize::from(frame)) {
-            frame.stack.retain(|(at, size, _)| at + i32::from(*size) <= offset || *at >= end);
+    /// Marks the slots that hold some of these bytes of the stack as what a helper made numbers of; of them only those with
+    /// addresses that are certainly none of an object that BTF describes, where those `are_kept`.
+    pub(super) fn spoil(&mut self, place: Value, size: u32, by: Helper, are_kept: bool) {
+        let Value::Stack { frame, offset } = place else { return };
+        let Some(frame) = self.frames.get_mut(usize::from(frame)) else { return };
+        let end = offset.saturating_add(i32::try_from(size).unwrap_or(i32::MAX)).min(0);
+        let mut slot = offset.max(-STACK).div_euclid(SLOT) * SLOT;
+        while slot < end {
+            let begin = frame.stack.partition_point(|it| it.0 + i32::from(it.1) <= slot);
+            let count = frame.stack[begin..].partition_point(|it| it.0 < slot + SLOT);
+            let is_spoiled = match &frame.stack[begin..begin + count] {
+                [] => !are_kept,
+                [(_, _, Value::Spoiled(_) | Value::Number(_))] => false,
+                [(_, _, Value::Address)] => !are_kept,
+                [_] => true,
+                // Only numbers have less than eight bytes.
+                _ => false,
+            };
+            if is_spoiled {
+                frame.stack.splice(begin..begin + count, [(slot, SLOT as u8, Value::Spoiled(by))]);
+            }
+            slot += SLOT;
         }
     }
 
-    fn forget_frame(&mut self, frame: u8) {
+    /// Keeps of a frame's stack what fits: offset, size, value.
+    fn retain(&mut self, frame: u8, fits: impl Fn(i32, u8, Value) -> bool) {
         if let Some(frame) = self.frames.get_mut(usize::from(frame)) {
-            frame.stack.clear();
+            frame.stack.retain(|&(at, size, value)| fits(at, size, value));
         }
+    }
+
+    fn forget(&mut self, frame: u8, offset: i32, size: i32) {
+        let end = offset.saturating_add(size);
+        self.retain(frame, |at, size, _| at + i32::from(size) <= offset || at >= end);
     }
 
     /// Reads the stack: what was stored there with the same size.
@@ -142,7 +176,7 @@ impl State {
                     frame.stack.insert(at, (offset, size, value));
                 }
             }
-            Value::OnStack { frame } => self.forget_frame(frame),
+            Value::OnStack { frame } => self.retain(frame, |_, _, _| false),
             // What points into a stack is known to do so.
             _ => {}
         }
@@ -166,14 +200,18 @@ impl State {
             && self.frames.iter().zip(&other.frames).all(|(mine, theirs)| mine.back == theirs.back)
     }
 
-    /// Whether everything that the other tells is told, or nothing is known of it.
-    fn covers(&self, other: &Self) -> bool {
-        let value = |mine: &Value, theirs: &Value| *mine == Value::Unknown || mine == theirs;
+    /// Whether everything that the other tells is told, or nothing is known of it. Where it counts which addresses are
+    /// `spoiled`, not knowing it is not the same.
+    fn covers(&self, other: &Self, spoiled: bool) -> bool {
+        let counts = |value: &Value| spoiled && matches!(value, Value::Spoiled(_));
+        let value =
+            |mine: &Value, theirs: &Value| mine == theirs || *mine == Value::Unknown && !counts(theirs);
         self.has_the_calls_of(other)
             && self.registers.iter().zip(&other.registers).all(|(mine, theirs)| value(mine, theirs))
             && self.frames.iter().zip(&other.frames).all(|(mine, theirs)| {
                 mine.saved.iter().zip(&theirs.saved).all(|(mine, theirs)| value(mine, theirs))
                     && mine.stack.iter().all(|slot| theirs.stack.contains(slot))
+                    && theirs.stack.iter().all(|slot| !counts(&slot.2) || mine.stack.contains(slot))
             })
     }
 }
@@ -192,15 +230,15 @@ impl States {
     /// Adds a state of a slot; gives what is to be followed from there, `None` where nothing new would be seen.
     pub(super) fn add(&mut self, at: usize, mut state: State) -> Option<State> {
         let seen = self.seen.get_mut(at)?;
-        if seen.iter().any(|known| known.covers(&state)) {
+        // Once states are joined, what was spoiled may be lost like everything else, or that would not end.
+        let is_full = seen.len() >= KEPT;
+        if seen.iter().any(|known| known.covers(&state, !is_full)) {
             return None;
         }
-        if seen.len() >= KEPT
-            && let Some(same) = seen.iter().position(|known| known.has_the_calls_of(&state))
-        {
+        if is_full && let Some(same) = seen.iter().position(|known| known.has_the_calls_of(&state)) {
             // Every join loses a fact, so this ends.
             state.join(&seen[same]);
-            seen.retain(|known| !state.covers(known));
+            seen.retain(|known| !state.covers(known, false));
         }
         seen.push(state.clone());
         Some(state)

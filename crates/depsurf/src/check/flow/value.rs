@@ -1,6 +1,6 @@
 //! What is known of a register: a number, an address that matters, or nothing.
 
-use crate::bpf::{Class, Insn};
+use crate::bpf::{Class, Helper, Insn};
 
 /// What a register or a slot of the stack holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -33,6 +33,11 @@ pub enum Value {
     },
     /// An address that is not null.
     Address,
+    /// That of the object's map with this number.
+    Map(u32),
+    /// Whatever it was before, the verifier takes it for a number of which nothing is known: this helper got the address of the
+    /// slot that it was in.
+    Spoiled(Helper),
 }
 
 impl Value {
@@ -64,8 +69,8 @@ impl Value {
             Self::Data { section, offset } => u32::try_from(i64::from(offset) + bytes)
                 .map_or(Self::Unknown, |offset| Self::Data { section, offset }),
             Self::Number(number) => Self::Number(number.wrapping_add_signed(bytes)),
-            Self::OnStack { .. } => self,
-            Self::Address | Self::Unknown => Self::Unknown,
+            Self::OnStack { .. } | Self::Spoiled(_) => self,
+            Self::Address | Self::Map(_) | Self::Unknown => Self::Unknown,
         }
     }
 
@@ -76,6 +81,7 @@ impl Value {
             (one, other) if one.frame().is_some() && one.frame() == other.frame() => {
                 one.frame().map_or(Self::Unknown, |frame| Self::OnStack { frame })
             }
+            (Self::Address | Self::Map(_), Self::Address | Self::Map(_)) => Self::Address,
             _ => Self::Unknown,
         }
     }
@@ -215,7 +221,7 @@ pub(super) fn is_taken(insn: Insn, dst: Value, src: Value) -> Option<bool> {
     let operand = if insn.opcode & 8 != 0 { src } else { Value::Number(i64::from(insn.imm).cast_unsigned()) };
     let is_null = operand == Value::Number(0);
     let operation = insn.opcode >> 4;
-    let not_null = !matches!(dst, Value::Unknown | Value::Number(_));
+    let not_null = !matches!(dst, Value::Unknown | Value::Number(_) | Value::Spoiled(_));
     if insn.class() == Class::Jmp && not_null && is_null {
         return match operation {
             JEQ => Some(false),
@@ -256,7 +262,8 @@ pub(super) fn learned(insn: Insn, taken: bool, dst: Value) -> Value {
     let is_immediate = insn.opcode & 8 == 0;
     let is_equal = matches!((insn.opcode >> 4, taken), (JEQ, true) | (JNE, false));
     // The upper half of the register is not compared by 32-bit jumps.
-    if is_immediate && is_equal && insn.class() == Class::Jmp && dst == Value::Unknown {
+    let is_open = matches!(dst, Value::Unknown | Value::Spoiled(_));
+    if is_immediate && is_equal && insn.class() == Class::Jmp && is_open {
         Value::Number(i64::from(insn.imm).cast_unsigned())
     } else {
         dst
