@@ -67,13 +67,16 @@ impl Form {
 }
 
 const AYA_LOAD: &str = "the BPF_PROG_LOAD syscall returned {errno}. Verifier output: {message}";
-const AYA_PERF: &str = "`perf_event_open` failed: {errno}";
-const AYA_RAW: &str = "`bpf_raw_tracepoint_open` failed: {errno}";
+// The number is not in aya's words on system calls other than that which loads: it is the cause of the error.
+const AYA_PERF: &str = "`perf_event_open` failed";
+const AYA_RAW: &str = "`bpf_raw_tracepoint_open` failed";
+const AYA_LINK: &str = "`bpf_link_create` failed";
+const GO_EVENT: &str = "reading file \"/sys/kernel/tracing/events/{name}/id\": open /sys/kernel/tracing/events/{name}/id: {errno}";
 const GO_KPROBE: &str = "creating perf_kprobe PMU (arch-specific fallback for \"{name}\"): token {prefix}{name}: not found: no such file or directory";
 const GO_KPROBE_OPEN: &str = "creating perf_kprobe PMU (arch-specific fallback for \"{name}\"): token {name}: opening perf event: {errno}";
 
-/// The first form that fits a line is taken. From the loaders' sources (libbpf 1.8, ebpf-go 0.9 and later, aya 0.16), and from
-/// logs of booted kernels.
+/// The first form that fits a line is taken. From the loaders' sources (libbpf 1.8, ebpf-go 0.11 and 0.22, aya 0.16 with
+/// aya-obj 0.6), and from logs of booted kernels. What ebpf-go 0.9 said otherwise is only understood.
 #[rustfmt::skip]
 const FORMS: &[Form] = &[
     form(r"failed to create k(?:ret)?probe '(?P<name>[^'+]+)\+0x[0-9a-f]+' perf event: No such file",
@@ -111,7 +114,7 @@ const FORMS: &[Form] = &[
     form(r"Attaching fexit/fmod_ret to __noreturn function(?:s| '(?P<name>[\w.]+)')", &[Rule::NoReturn]).verifier(),
     form(r"failed to determine tracepoint '(?P<name>[^']+)' perf event ID|trace event (?P<event>\S+): file does not exist",
          &[Rule::NoEvent, Rule::NoSyscallEvent])
-        .go("trace event {name}: file does not exist").aya("`/sys/kernel/tracing/events/{name}/id`: {errno}"),
+        .go(GO_EVENT).aya("`/sys/kernel/tracing/events/{name}/id`"),
     form(r"failed to (?:attach to|open) raw tracepoint '(?P<name>[^']+)': (?:Permission denied|Invalid argument)",
          &[Rule::ArgumentAbsent])
         .aya(AYA_RAW),
@@ -122,7 +125,7 @@ const FORMS: &[Form] = &[
     form(r"R\d+ invalid mem access '(?:scalar|inv)'", &[Rule::SpilledPointerLost]).verifier(),
     form(r"(?i)(?:create bpf link for perf_event FD|cannot create bpf perf link).*permission denied",
          &[Rule::RecordTooShort])
-        .go("cannot create bpf perf link: permission denied").aya("`bpf_link_create` failed: {errno}"),
+        .go("cannot create bpf perf link: permission denied").aya(AYA_LINK),
     form(r"failed to resolve CO-RE relocation <\w+> \[\d+\] (?:struct |union |enum )?(?P<name>\S+)",
          &[Rule::FieldAbsent, Rule::TypeAbsent, Rule::EnumeratorAbsent, Rule::FieldSizeChanged]),
     form(r"unknown#195896080|<invalid CO-RE relocation>|bad CO-RE relocation",
@@ -131,10 +134,12 @@ const FORMS: &[Form] = &[
     form(r"kfunc '(?P<name>[^']+)' is referenced but wasn't resolved|unknown#2002000\d+", &[Rule::UnresolvedCall]),
     form(r"(?:unknown|invalid) func (?:unknown#(?P<name>\d+)|(?P<helper>bpf_\w+))", &[Rule::NoHelper]).verifier(),
     form(r"extern \(func ksym\) '(?P<name>[^']+)': not found", &[Rule::NoKfunc])
-        .aya("strong extern `{name}` not resolvable (not in kernel BTF or kallsyms)"),
-    form(r"extern \(func ksym\) '(?P<name>[^']+)': func_proto incompatible", &[Rule::KfuncPrototype]),
+        .aya("kernel symbol error: kernel function '{name}' not found in kernel BTF"),
+    form(r"extern \(func ksym\) '(?P<name>[^']+)': func_proto incompatible", &[Rule::KfuncPrototype])
+        .aya("kernel symbol error: kernel function '{name}' has incompatible signature"),
     form(r"extern \(var ksym\) '(?P<name>[^']+)': not found", &[Rule::NoKsym])
-        .aya("strong extern `{name}` not resolvable (not in kernel BTF or kallsyms)"),
+        .aya("kernel symbol error: kernel variable '{name}' not found"),
+    form(r"strong extern `(?P<name>[^`]+)` not resolvable", &[Rule::NoKfunc, Rule::NoKsym]),
     form(r"extern \(ksym\) '(?P<name>[^']+)': resolution is ambiguous", &[Rule::KsymAmbiguous]),
     form(r"extern '(?P<name>[^']+)' \(strong\): not resolved|extern \(kcfg\) '(?P<option>[^']+)'",
          &[Rule::NoKconfigOption, Rule::NoKsym]),
@@ -142,8 +147,9 @@ const FORMS: &[Form] = &[
         .go("apply CO-RE relocations: relocate Struct:\"{name}\": byte_off: multiple types match: ambiguous relocation")
         .aya("error relocating {name}, multiple candidate target types found with different memory layouts")
         .note(&[(Loader::EbpfGo, "takes the type with the fewest relocations of it poisoned, and says this only where such types disagree")]),
-    form(r"missing BPF prog type, check ELF section name(?: '(?P<name>[^']*)')?", &[Rule::UnknownSection])
-        .go("can't load program of unspecified type").aya("invalid program section `{name}`"),
+    form(r"missing BPF prog type, check ELF section name(?: '(?P<name>[^']*)')?|can't load program of unspecified type",
+         &[Rule::UnknownSection])
+        .go("program type is unspecified").aya("error parsing BPF object: invalid program section `{name}`"),
     form(r"failed to find valid kernel BTF", &[Rule::NoKernelBtf]),
     form(r"invalid BTF relocation kind", &[Rule::RelocationRefused]),
     form(r"(?:Error in bpf_create_map\w*\(|map '|failed to create map \(name: ')(?P<name>[\w.]+).*(?:Invalid argument|\(?-22|-EINVAL)",
@@ -255,8 +261,8 @@ fn filled(
         );
     }
     let errno = match loader {
-        // Go's own texts, of the numbers that it knows.
-        Loader::EbpfGo if errno == Errno::Enotsupp => "errno 524".to_owned(),
+        // Go has no text for it; ebpf-go has.
+        Loader::EbpfGo if errno == Errno::Enotsupp => "operation not supported".to_owned(),
         Loader::EbpfGo => errno.text().to_lowercase(),
         // Rust's.
         _ => format!("{} (os error {})", errno.text(), errno.number()),
@@ -272,8 +278,10 @@ fn syscall_prefix(arch: Arch) -> Option<&'static str> {
         Arch::Arm64 => Some("__arm64_"),
         Arch::S390x => Some("__s390x_"),
         Arch::Riscv64 => Some("__riscv_"),
-        Arch::Ppc64el => Some("__powerpc_"),
-        Arch::Armhf | Arch::Mips64el | Arch::Loong64 => None,
+        Arch::Ppc64el => Some("__powerpc64_"),
+        Arch::Armhf => Some("__arm_"),
+        Arch::Mips64el => Some("__mips_"),
+        Arch::Loong64 => None,
     }
 }
 
@@ -380,6 +388,20 @@ mod tests {
             ("R1 invalid mem access 'scalar'", None, Rule::SpilledPointerLost),
             ("12: (79) r1 = *(u64 *)(r1 +8): R1 invalid mem access 'inv'", None, Rule::SpilledPointerLost),
             ("failed to attach: Unknown error 524", None, Rule::NoTrampoline),
+            // ebpf-go 0.22 and 0.9; aya as it prints an error with its causes.
+            (
+                "reading file \"/sys/kernel/tracing/events/sched/x/id\": open /sys/kernel/tracing/events/sched/x/id: no such file or directory",
+                Some("sched/x"),
+                Rule::NoEvent,
+            ),
+            ("trace event sched/x: file does not exist", Some("sched/x"), Rule::NoEvent),
+            ("cannot load program f: program type is unspecified", None, Rule::UnknownSection),
+            ("`perf_event_open` failed: Invalid argument (os error 22)", None, Rule::NoSymbol),
+            (
+                "kernel symbol error: kernel function 'bpf_x' not found in kernel BTF",
+                Some("bpf_x"),
+                Rule::NoKfunc,
+            ),
         ] {
             assert_eq!(only(text), (name.map(str::to_owned), rule), "{text}");
         }
@@ -449,8 +471,8 @@ mod tests {
         // A function without ftrace site looks to users of ebpf-go like one that is not there.
         for errno in [Errno::Enoent, Errno::Einval] {
             let found = say("kprobe/do_idle", Arch::Arm64, kprobe(errno));
-            let aya = format!("`perf_event_open` failed: {} (os error {})", errno.text(), errno.number());
-            assert_eq!(found, [(Loader::EbpfGo, go("__arm64_")), (Loader::Aya, Some(aya))]);
+            let aya = Some("`perf_event_open` failed".to_owned());
+            assert_eq!(found, [(Loader::EbpfGo, go("__arm64_")), (Loader::Aya, aya)]);
         }
         let gone = |rule| {
             let message = "failed to find kernel BTF type ID of 'x': -3";
