@@ -118,15 +118,15 @@ pub struct Counts {
 
 /// Prints the kernels of the dataset.
 pub fn run(verb: &List, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    let wanted = Wanted::new(&verb.kernel, global)?;
+    let wanted = Wanted::new(&verb.chosen.kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
     let Opened { surfaces, default, damaged } = dataset::open(&dataset, &wanted, terminal)?;
     let rows: Vec<Row<'_>> = surfaces.iter().map(row).collect::<depsurf::Result<_>>()?;
     let ids: Vec<&KernelId> = surfaces.iter().map(Surface::kernel).collect();
     let titles = match verb.format {
         // The superset of all forms has every group.
-        Format::Json if verb.group.is_empty() => &Title::ALL[..],
-        _ => &verb.group,
+        Format::Json if verb.chosen.group.is_empty() => &Title::ALL[..],
+        _ => &verb.chosen.group,
     };
     let groups = groups::of_titles(&ids, default, titles)?;
     let listing = Arranged { rows, groups, default, ids };

@@ -16,16 +16,16 @@ const WIDTH: usize = 100;
 
 /// Prints what is known of a name on the chosen kernels.
 pub fn run(verb: &Show, global: &Global, told: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
-    let wanted = Wanted::new(&verb.kernel, global)?;
+    let wanted = Wanted::new(&verb.chosen.kernel, global)?;
     let dataset = dataset::to_read(global, told)?;
     let Opened { surfaces, default, damaged } = dataset::open(&dataset, &wanted, told)?;
     let (kind, name) = asked(verb, &surfaces)?;
     let groups = match verb.format {
-        Format::Table if verb.group.is_empty() => groups::flat(&surfaces),
-        _ => groups::around(&surfaces, default, &verb.group)?,
+        Format::Table if verb.chosen.group.is_empty() => groups::flat(&surfaces),
+        _ => groups::around(&surfaces, default, &verb.chosen.group)?,
     };
     let mut page = Page::decide(kind, name, &groups);
-    if verb.format == Format::Table && verb.group.is_empty() {
+    if verb.format == Format::Table && verb.chosen.group.is_empty() {
         // Kernels share lines, but each is compared with its neighbour of the same architecture and flavour.
         page.differences = Differences::of(kind, &page.name, &groups::around(&surfaces, default, &[])?);
     }

@@ -123,6 +123,17 @@ pub enum Verb {
     Man(Man),
 }
 
+/// Which kernels, and in which groups.
+#[derive(Debug, Args)]
+pub struct Chosen {
+    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
+    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
+    pub kernel: Vec<String>,
+    /// Only these groups; with commas between, or several times.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
+    pub group: Vec<Title>,
+}
+
 /// Show which kernels the dataset has, by group.
 ///
 /// The columns count functions, structs, trace events, LSM hooks, kfuncs, system calls, options of the configuration,
@@ -136,12 +147,8 @@ Examples:
   depsurf list --group lts               only long-term kernels
   depsurf list --format json | jq -r '.kernels[].kernel'", after_help = CHOICE)]
 pub struct List {
-    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
-    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-    /// Only these groups; with commas between, or several times.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
-    pub group: Vec<Title>,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -162,12 +169,8 @@ pub struct Show {
     /// The name: `vfs_read`, `task_struct::pids`, `file_open`, `CONFIG_BPF`.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Only these kernels, as in `6.1..7.2,arm64,-rt`; may be given several times.
-    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-    /// Only these groups; with commas between, or several times.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
-    pub group: Vec<Title>,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// How to write the result.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -322,12 +325,8 @@ pub struct Pages {
     /// their structs].
     #[arg(long, value_name = "KIND", value_parser = kinds())]
     pub kind: Vec<Kind>,
-    /// Only these kernels, as in `6.1..7.2,arm64,!rt`; may be given several times.
-    #[arg(long, value_name = "KERNELS", allow_hyphen_values = true)]
-    pub kernel: Vec<String>,
-    /// Only these groups; with commas between, or several times.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = titles(), ignore_case = true)]
-    pub group: Vec<Title>,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// How many threads to use [default: as many as there are processors].
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -49,10 +49,10 @@ struct Count {
 pub fn run(verb: &Pages, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     jobs::limit(verb.jobs)?;
     let begun = Instant::now();
-    let wanted = Wanted::new(&verb.kernel, global)?;
+    let wanted = Wanted::new(&verb.chosen.kernel, global)?;
     let dataset = dataset::to_read(global, terminal)?;
     let Opened { surfaces, default, damaged } = dataset::open(&dataset, &wanted, terminal)?;
-    let groups = groups::around(&surfaces, default, &verb.group)?;
+    let groups = groups::around(&surfaces, default, &verb.chosen.group)?;
     let progress = Bar::new(terminal);
     let written = write(verb, &surfaces, &groups, &progress);
     progress.finish();
