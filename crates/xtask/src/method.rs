@@ -30,6 +30,7 @@ pub fn run() -> Result<()> {
          said fine and the probe is refused, or it warned of missed calls where the probe is refused, or where none are missed.\n",
         crate::oracle::today()?
     );
+    text += WHY;
     for surface in &opened.surfaces {
         text += &kernel(surface);
     }
@@ -39,27 +40,46 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
+/// Why the two differ, by what the original says and what the kernel says.
+const WHY: &str = "
+## Why
+
+- *fine*, and refused: the original takes every function symbol for a hook. The kernel refuses names without an ftrace site (`notrace`, code that is
+  built without it, trampolines of static calls) unless it has `CONFIG_KPROBE_EVENTS_ON_NOTRACE`, names on the kprobe blacklist, code that is freed
+  after boot, and, since it counts them, names that several symbols have.
+- *fine*, and other entries missed: another function of the name, or a clone, has code of its own that the probe does not see.
+- *Selective Inline*, and all is seen: GCC also writes `DW_AT_inline` for functions that it has cloned or split and nowhere inlined.
+- *Selective Inline*, and refused: no symbol has the plain name, or one of the reasons above.
+- *Transformation*, and all is seen: what has the suffix is a part that was moved out of line (`.cold`); the entry is where it was.
+- *Full Inline*, and refused for something else: the symbol is there, but assembly gave it no type, so the original does not count it.
+";
+
 /// Functions of one class.
 #[derive(Default)]
-struct Class {
+struct Class<'s> {
     count: usize,
-    examples: Vec<String>,
+    /// The two with the most callers, which are the best known; of equals the first by name.
+    examples: Vec<(usize, &'s str)>,
+}
+
+impl<'s> Class<'s> {
+    fn add(&mut self, function: Function<'s>) {
+        self.count += 1;
+        let callers = function.instances().map(|instance| instance.callers().count()).sum();
+        self.examples.push((callers, function.name()));
+        self.examples.sort_by_key(|(callers, _)| std::cmp::Reverse(*callers));
+        self.examples.truncate(EXAMPLES);
+    }
 }
 
 fn kernel(surface: &Surface) -> String {
-    let mut classes: BTreeMap<(&str, &str), Class> = BTreeMap::new();
+    let mut classes: BTreeMap<(&str, &str), Class<'_>> = BTreeMap::new();
     let (mut all, mut changed) = (0, 0);
     for function in surface.functions() {
         let (theirs, ours) = (original(function), ours(function));
         all += 1;
         changed += usize::from(differs(theirs, ours));
-        let class = classes.entry((theirs, ours)).or_default();
-        class.count += 1;
-        // Well-known names say more than the first ones of the alphabet, and those with many callers are well known.
-        let callers = function.instances().map(|instance| instance.callers().count()).sum::<usize>();
-        if class.examples.len() < EXAMPLES && (callers > 4 || class.count > 200) {
-            class.examples.push(format!("`{}`", function.name()));
-        }
+        classes.entry((theirs, ours)).or_default().add(function);
     }
     let share = 100.0 * changed as f64 / f64::from(all.max(1));
     let mut text = format!(
@@ -71,8 +91,8 @@ fn kernel(surface: &Surface) -> String {
     rows.sort_by_key(|(_, class)| std::cmp::Reverse(class.count));
     for ((theirs, ours), class) in rows {
         let mark = if differs(theirs, ours) { "yes" } else { "" };
-        text +=
-            &format!("| {theirs} | {ours} | {} | {mark} | {} |\n", class.count, class.examples.join(", "));
+        let examples: Vec<String> = class.examples.iter().map(|(_, name)| format!("`{name}`")).collect();
+        text += &format!("| {theirs} | {ours} | {} | {mark} | {} |\n", class.count, examples.join(", "));
     }
     text
 }
