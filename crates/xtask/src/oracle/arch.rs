@@ -1,7 +1,7 @@
 //! `oracle ARCH...`: a real kernel of each architecture beside other programs and the kernel's own headers.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use depsurf::kernel::Arch;
@@ -14,7 +14,7 @@ use super::{btf, elf, pahole, unistd};
 use crate::packages::{self, Released};
 
 /// Heading of the part of `docs/oracle.md` that is written here.
-const HEADING: &str = "# Other architectures";
+pub const HEADING: &str = "# Other architectures";
 
 /// Suite, series and flavour of the kernel that is looked at, of each architecture.
 const IMAGES: [(Arch, &str, &str, &str); 9] = [
@@ -131,13 +131,6 @@ pub fn split(text: &str) -> (&str, Vec<(&str, &str)>) {
         Some((name, &text[start..start + "## ".len() + section.len()]))
     });
     (&text[..at], sections.collect())
-}
-
-/// The part of a document that is written here, to be kept when the rest is written again.
-pub fn kept(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let part = text.find(HEADING).map(|at| &text[at..]);
-    part.map(|part| format!("\n{part}")).unwrap_or_default()
 }
 
 #[cfg(test)]

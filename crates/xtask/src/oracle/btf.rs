@@ -9,7 +9,8 @@ use super::table::{Reason, Row, UNEXPLAINED};
 
 type Named<'a> = BTreeMap<&'a str, Vec<Type<'a>>>;
 
-/// Compares every definition of every name. `there` has `.BTF`, `here` only DWARF.
+/// Compares every definition of every name, in the kernel and in modules that were read. `there` has `.BTF`, `here`
+/// only DWARF.
 pub fn compare(there: &Surface, here: &Surface) -> Vec<Row> {
     [
         ("structs in `.BTF`", &[TypeKind::Struct][..]),
@@ -19,17 +20,18 @@ pub fn compare(there: &Surface, here: &Surface) -> Vec<Row> {
     ]
     .into_iter()
     .map(|(title, kinds)| {
-        let btf = named(there, kinds, there.meta().btf_types);
-        let dwarf = named(here, kinds, u32::MAX);
+        let btf = named(there, kinds, |found| there.is_in_btf(found));
+        let dwarf = named(here, kinds, |_| true);
         definitions(title, &btf, &dwarf)
     })
     .collect()
 }
 
-fn named<'a>(surface: &'a Surface, kinds: &[TypeKind], end: u32) -> Named<'a> {
+fn named<'a>(surface: &'a Surface, kinds: &[TypeKind], counts: impl Fn(Type<'a>) -> bool) -> Named<'a> {
     let mut found = Named::new();
-    let types = surface.types().iter().take_while(|found| found.id().0 < end);
-    for candidate in types.filter(|found| !found.name().is_empty() && kinds.contains(&found.kind())) {
+    let of_kinds =
+        surface.types().iter().filter(|found| !found.name().is_empty() && kinds.contains(&found.kind()));
+    for candidate in of_kinds.filter(|found| counts(*found)) {
         found.entry(candidate.name()).or_default().push(candidate);
     }
     found

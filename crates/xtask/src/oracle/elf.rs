@@ -10,17 +10,12 @@ use depsurf::surface::{Surface, Symbol};
 use super::table::{Row, UNEXPLAINED};
 
 /// A symbol as a row of text.
-type Line = (String, u64, u64, String);
+pub type Line = (String, u64, u64, String);
 
 /// Compares with both programs.
 pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
     let mut readelf = Row::new("symbols of `readelf` (all columns, in order)");
-    let text = run("readelf", &["--wide", "--symbols"], vmlinux)?;
-    let sections = sections(&run("readelf", &["--wide", "--section-headers"], vmlinux)?);
-    // Kernels that relocate themselves have a second table, for their relocations.
-    let text = text.find("Symbol table '.symtab'").map_or("", |at| &text[at..]);
-    let text = text.split("\nSymbol table ").next().unwrap_or_default();
-    let mut there = text.lines().filter_map(|line| readelf_line(line, &sections));
+    let mut there = self::readelf(vmlinux)?.into_iter();
     let mut here = surface.symbols().map(|symbol| {
         let (name, address, size, words) = our_line(symbol);
         (printed(&name), address, size, words)
@@ -65,7 +60,7 @@ pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
 
 /// A name as `readelf` prints it, which shows control characters as `^A`; labels that assemblers make up have them, and
 /// spaces at their ends, which columns do not show.
-fn printed(name: &str) -> String {
+pub fn printed(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for letter in name.trim_end_matches(' ').chars() {
         match letter {
@@ -82,6 +77,16 @@ pub fn run(program: &str, args: &[&str], file: &Path) -> Result<String> {
     let output = output.with_context(|| format!("cannot run {program}"))?;
     ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The lines of the symbol table that `readelf` prints for a file, the null symbol included.
+pub fn readelf(file: &Path) -> Result<Vec<Line>> {
+    let text = run("readelf", &["--wide", "--symbols"], file)?;
+    let sections = sections(&run("readelf", &["--wide", "--section-headers"], file)?);
+    // Kernels that relocate themselves have a second table, for their relocations.
+    let text = text.find("Symbol table '.symtab'").map_or("", |at| &text[at..]);
+    let text = text.split("\nSymbol table ").next().unwrap_or_default();
+    Ok(text.lines().filter_map(|line| readelf_line(line, &sections)).collect())
 }
 
 /// Names of sections by number: `[ 1] .text PROGBITS ...`.
@@ -116,7 +121,8 @@ fn readelf_line(line: &str, sections: &BTreeMap<String, String>) -> Option<Line>
     Some((name.to_owned(), u64::from_str_radix(value, 16).ok()?, size, words))
 }
 
-fn our_line(symbol: Symbol<'_>) -> Line {
+/// A symbol of ours, in the same form.
+pub fn our_line(symbol: Symbol<'_>) -> Line {
     let word = |words: &[&'static str], number: u8| words.get(usize::from(number)).copied().unwrap_or("?");
     let kind = word(&["NOTYPE", "OBJECT", "FUNC", "SECTION", "FILE", "COMMON", "TLS"], symbol.elf_type());
     let bind = word(&["LOCAL", "GLOBAL", "WEAK"], symbol.binding());

@@ -10,6 +10,7 @@ mod elf;
 mod function;
 mod golden;
 mod image;
+mod module;
 mod pahole;
 mod symbol;
 mod table;
@@ -32,17 +33,22 @@ use crate::packages;
 /// What to compare.
 #[derive(Debug, Parser)]
 pub struct Args {
-    /// Compare a kernel of each of these architectures with other programs and the kernel's headers; without any, the kernel
-    /// that the original was run on, with the original too
-    #[arg(value_name = "ARCH")]
-    pub architectures: Vec<String>,
+    /// Compare a kernel of each of these architectures with other programs and the kernel's headers, or with `modules` all
+    /// modules of the first kernel; without any, the kernel that the original was run on, with the original too
+    #[arg(value_name = "ARCH|modules")]
+    pub parts: Vec<String>,
 }
 
 /// Runs all comparisons, prints them and writes `docs/oracle.md`.
 pub fn run(args: &Args) -> Result<()> {
-    if !args.architectures.is_empty() {
+    if !args.parts.is_empty() {
+        let (modules, words): (Vec<_>, Vec<_>) = args.parts.iter().partition(|part| *part == module::WORD);
         let known = |word: &String| Arch::of(word).with_context(|| format!("no architecture `{word}`"));
-        return arch::run(&args.architectures.iter().map(known).collect::<Result<Vec<_>>>()?);
+        let architectures = words.into_iter().map(known).collect::<Result<Vec<_>>>()?;
+        if !modules.is_empty() {
+            module::run()?;
+        }
+        return arch::run(&architectures);
     }
     let shared = crate::test::shared().map_err(anyhow::Error::msg)?;
     let package = packages::debug_package(&packages::ORACLE)?;
@@ -57,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     println!("{}", table::table(&others));
 
     let path = crate::root().join("docs/oracle.md");
-    let text = document(&kernel, &original, &others)? + &arch::kept(&path);
+    let text = document(&kernel, &original, &others)? + &kept(&path);
     std::fs::create_dir_all(crate::root().join("docs")).context("cannot create `docs`")?;
     std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     eprintln!("wrote {}", path.display());
@@ -66,6 +72,13 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{unexplained} differences have no explanation");
     }
     Ok(())
+}
+
+/// What the document has behind the part that is written here, to be kept.
+fn kept(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let behind = [module::HEADING, arch::HEADING].iter().filter_map(|heading| text.find(heading)).min();
+    behind.map(|at| format!("\n{}", &text[at..])).unwrap_or_default()
 }
 
 /// Our export beside the original's dataset.

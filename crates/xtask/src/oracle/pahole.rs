@@ -31,47 +31,79 @@ struct Definition {
 
 /// Compares all definitions. `surface` has its types from DWARF.
 pub fn compare(vmlinux: &Path, surface: &Surface) -> Result<Vec<Row>> {
-    let there = parse(&run("pahole", &["-F", "dwarf"], vmlinux)?);
-    let mut here: HashMap<(TypeKind, &str), Vec<Definition>> = HashMap::new();
-    let mut nameless: HashMap<(TypeKind, &str), Vec<Definition>> = HashMap::new();
-    for found in surface.types().iter() {
-        if matches!(found.kind(), TypeKind::Struct | TypeKind::Union) && !found.name().is_empty() {
-            let key = (found.kind(), found.name());
-            here.entry(key).or_default().push(definition(found, false));
-            nameless.entry(key).or_default().push(definition(found, true));
+    let mut ours = Ours::new(surface);
+    ours.compare(vmlinux)?;
+    Ok(ours.rows())
+}
+
+/// The definitions of a surface, which are compared with those of one or more files.
+pub struct Ours<'a> {
+    definitions: HashMap<(TypeKind, &'a str), Vec<Definition>>,
+    /// The same as [`NAMELESS`] tells.
+    nameless: HashMap<(TypeKind, &'a str), Vec<Definition>>,
+    sizes: Row,
+    fields: Row,
+}
+
+impl<'a> Ours<'a> {
+    /// The definitions of a surface that has its types from DWARF.
+    pub fn new(surface: &'a Surface) -> Self {
+        let mut ours = Self {
+            definitions: HashMap::new(),
+            nameless: HashMap::new(),
+            sizes: Row::new("sizes of structs in `pahole`"),
+            fields: Row::new("fields of structs and unions in `pahole`: names, offsets, widths"),
+        };
+        for found in surface.types().iter() {
+            if matches!(found.kind(), TypeKind::Struct | TypeKind::Union) && !found.name().is_empty() {
+                let key = (found.kind(), found.name());
+                ours.definitions.entry(key).or_default().push(definition(found, false));
+                ours.nameless.entry(key).or_default().push(definition(found, true));
+            }
         }
+        ours
     }
-    let mut sizes = Row::new("sizes of structs in `pahole`");
-    let mut offsets = Row::new("fields of structs and unions in `pahole`: names, offsets, widths");
-    for (kind, definition) in &there {
-        let title = || format!("{} `{}`", kind.name(), definition.name);
-        let none = Vec::new();
-        let ours = here.get(&(*kind, definition.name.as_str())).unwrap_or(&none);
-        if ours.is_empty() {
-            let is_rust = definition.name.contains(['<', ':', '{', '(', '&', '*']);
-            sizes.only_there(if is_rust { RUST } else { UNEXPLAINED }, title);
-            continue;
+
+    /// Compares them with what pahole reads in a file.
+    pub fn compare(&mut self, file: &Path) -> Result<()> {
+        for (kind, definition) in parse(&run("pahole", &["-F", "dwarf"], file)?) {
+            self.one(kind, &definition);
         }
+        Ok(())
+    }
+
+    /// What was compared.
+    pub fn rows(self) -> Vec<Row> {
+        vec![self.sizes, self.fields]
+    }
+
+    fn one(&mut self, kind: TypeKind, definition: &Definition) {
+        let title = || format!("{} `{}`", kind.name(), definition.name);
+        let key = (kind, definition.name.as_str());
+        let Some(ours) = self.definitions.get(&key) else {
+            let is_rust = definition.name.contains(['<', ':', '{', '(', '&', '*']);
+            self.sizes.only_there(if is_rust { RUST } else { UNEXPLAINED }, title);
+            return;
+        };
         if let Some(size) = definition.size {
             if ours.iter().any(|other| other.size == Some(size)) {
-                sizes.equal();
+                self.sizes.equal();
             } else {
-                sizes
-                    .different(UNEXPLAINED, || format!("{}: {size} there, {:?} here", title(), ours[0].size));
+                let sizes = || format!("{}: {size} there, {:?} here", title(), ours[0].size);
+                self.sizes.different(UNEXPLAINED, sizes);
             }
         }
         if ours.iter().any(|other| other.fields == definition.fields) {
-            offsets.equal();
+            self.fields.equal();
         } else {
             let other = ours.iter().find(|other| other.size == definition.size).unwrap_or(&ours[0]);
             let pair = definition.fields.iter().zip(&other.fields).find(|(a, b)| a != b);
-            let without = nameless.get(&(*kind, definition.name.as_str())).into_iter().flatten();
+            let without = self.nameless.get(&key).into_iter().flatten();
             let is_nameless = without.into_iter().any(|other| other.fields == definition.fields);
             let reason = if is_nameless { NAMELESS } else { UNEXPLAINED };
-            offsets.different(reason, || format!("{}: {pair:?}", title()));
+            self.fields.different(reason, || format!("{}: {pair:?}", title()));
         }
     }
-    Ok(vec![sizes, offsets])
 }
 
 const RUST: Reason = Reason {
