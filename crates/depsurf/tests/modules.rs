@@ -6,9 +6,7 @@
 
 mod common;
 
-use std::process::Command;
-
-use common::{PLACE, skip, source};
+use common::skip;
 use depsurf::Kind;
 use depsurf::diff::{Diff, Pair};
 use depsurf::extract::{self, Options};
@@ -34,17 +32,7 @@ const MACHINES: [(&str, Machine, Target, &str); 6] = [
 
 /// The object file of the module; `None` where clang is missing or does not know the machine.
 fn compile(target: &str) -> Option<Vec<u8>> {
-    let path = PLACE.path().join(format!("module.{target}.{:?}.o", std::thread::current().id()));
-    let mut command = Command::new("clang");
-    command.args(["-target", target, "-O2", "-g", "-ffreestanding", "-fno-pic", "-c"]);
-    command.arg(source("objects/module.c")).arg("-o").arg(&path);
-    let output = command.output().ok()?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    if stderr.contains("No available targets") || stderr.contains("unable to create target") {
-        return None;
-    }
-    assert!(output.status.success(), "{stderr}");
-    Some(std::fs::read(&path).expect("clang has written it"))
+    common::module(target, &[])
 }
 
 /// A package with a kernel and a module.

@@ -3,6 +3,7 @@
 //! They come in batches. Of a batch all threads read the files and walk the debug information; then one module after
 //! the other joins the tables, so that the surface does not depend on threads. A module that cannot be read is a note.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -17,10 +18,10 @@ use super::{DebugSections, kfunc, probe_prototypes, symbol_at, tracepoint};
 use crate::btf;
 use crate::dwarf::{self, Facts};
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::image::{Image, Section};
 use crate::note::Notes;
 use crate::progress::Progress;
-use crate::source::{self, ModuleChoice, ModuleFile};
+use crate::source::{self, Batches, ModuleChoice, ModuleFile};
 use crate::surface::build::Parts;
 use crate::surface::index;
 use crate::surface::meta::{Evidence, Fact};
@@ -39,21 +40,48 @@ pub struct Reading<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// A module's file, as far as it is read without the kernel's tables.
+/// A module, as far as it is read without the kernel's tables.
 struct Loaded<'a> {
     file: &'a ModuleFile,
+    /// The file that has the code; where none has, the first.
     image: Image<'a>,
+    /// The module's own types.
+    btf: Result<Option<Cow<'a, [u8]>>>,
+    /// From the file that has debug information.
     debug: DebugSections<'a>,
     attach: Attach,
+    /// Why a file was left out.
+    lost: Option<String>,
 }
 
 impl<'a> Loaded<'a> {
     fn new(file: &'a ModuleFile) -> Result<Self> {
-        let image = Image::parse_module(&file.bytes)?;
-        let debug = DebugSections::load(&image)?;
+        let mut images = Vec::with_capacity(file.files.len());
+        let mut lost = None;
+        for bytes in &file.files {
+            match Image::parse_module(bytes) {
+                Ok(image) => images.push(image),
+                Err(error) if file.files.len() == 1 => return Err(error),
+                Err(error) => lost = Some(error.to_string()),
+            }
+        }
+        let with_code = images.iter().position(Image::has_code).unwrap_or(0);
+        if with_code >= images.len() {
+            return Err(Error::malformed("module", "its files", lost.unwrap_or_default()));
+        }
+        let image = images.swap_remove(with_code);
+        images.retain(|other| {
+            let differs = other.differs_from(&image);
+            lost = lost.take().or(differs.map(|why| format!("it is of another build than its code: {why}")));
+            differs.is_none()
+        });
+        let all = || std::iter::once(&image).chain(&images);
+        let debug = DebugSections::load(all().find(|image| image.has_debug_info()).unwrap_or(&image))?;
+        let has_btf = |image: &&Image<'_>| image.section(".BTF").is_some_and(Section::has_bytes);
+        let btf = all().find(has_btf).map_or(Ok(None), |image| image.section_data(".BTF"));
         // What it could not read is not known for the module, which its record tells.
         let attach = attach::read(&image, &mut Notes::new());
-        Ok(Self { file, image, debug, attach })
+        Ok(Self { file, image, btf, debug, attach, lost })
     }
 
     fn name(&self) -> String {
@@ -79,15 +107,13 @@ impl Reading<'_> {
         let mut joined =
             Joined { base, types, kernel_types, merger: Merger::new(functions), sets, parts, notes };
         self.progress.step("read modules", None);
-        for package in &self.kernel.modules {
-            let mut batches = package.batches(self.choice)?;
-            loop {
-                let files = batches.next_batch()?;
-                if files.is_empty() {
-                    break;
-                }
-                self.batch(&files, &mut joined)?;
+        let mut batches = Batches::new(&self.kernel.modules, self.choice)?;
+        loop {
+            let files = batches.next_batch()?;
+            if files.is_empty() {
+                break;
             }
+            self.batch(&files, &mut joined)?;
         }
         Ok(joined.finish(self.choice))
     }
@@ -115,7 +141,7 @@ impl Reading<'_> {
                     || format!("`{}`", file.path),
                 );
             }
-            self.progress.advance(file.bytes.len() as u64);
+            self.progress.advance(file.files.iter().map(|bytes| bytes.len() as u64).sum());
         }
         Ok(())
     }
@@ -142,11 +168,22 @@ impl Joined<'_> {
                 limit: format!("{MAX_MODULES} modules"),
             });
         }
+        let built_for = loaded.image.modinfo("vermagic").and_then(|text| text.split(' ').next());
+        if let (Some(built_for), Some(uname)) = (built_for, self.parts.meta.uname.as_deref())
+            && built_for != uname
+        {
+            let what = format!("it is for `{built_for}`, and the kernel is `{uname}`");
+            return Err(Error::malformed("module", path.clone(), what));
+        }
         let name = self.parts.strings.intern(loaded.name().as_bytes());
         let path_id = self.parts.strings.intern(path.as_bytes());
         if self.parts.modules.iter().any(|known| known.path.get() == path_id.0) {
             // The image package and the debug package both have it.
             return Ok(());
+        }
+        if let Some(why) = &loaded.lost {
+            let place = || format!("`{path}`");
+            self.notes.lost("module-half", || format!("a file of a module was left out: {why}"), place);
         }
         let own_btf = self.read_btf(loaded);
         let first_type = own_btf.start;
@@ -181,7 +218,7 @@ impl Joined<'_> {
         let next = self.types.table().next_id().0;
         let none = next..next;
         let Some(base) = self.base else { return none };
-        let bytes = match loaded.image.section_data(".BTF") {
+        let bytes = match &loaded.btf {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return none,
             Err(error) => return self.no_btf(loaded, &error.to_string(), none),
@@ -190,7 +227,7 @@ impl Joined<'_> {
             // Built apart from the kernel: its ids are those of a base of its own, which is matched when it is loaded.
             return self.no_btf(loaded, "it builds on `.BTF.base`, not on the kernel's BTF", none);
         }
-        match btf::read_split(&bytes, base, self.types.table_mut(), &mut self.parts.strings, self.notes) {
+        match btf::read_split(bytes, base, self.types.table_mut(), &mut self.parts.strings, self.notes) {
             Ok(range) => {
                 self.types.index(range.start);
                 range

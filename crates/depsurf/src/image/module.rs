@@ -105,6 +105,27 @@ impl<'a> Image<'a> {
         code.next().is_none_or(Section::has_bytes) && code.all(Section::has_bytes)
     }
 
+    /// Whether the file has debug information.
+    #[must_use]
+    pub fn has_debug_info(&self) -> bool {
+        let sections = [".debug_info", ".zdebug_info"];
+        sections.iter().any(|name| self.section(name).is_some_and(Section::has_bytes))
+    }
+
+    /// Why another file of a module is of another build, so that its addresses mean something else here.
+    pub(crate) fn differs_from(&self, other: &Self) -> Option<&'static str> {
+        if let (Some(here), Some(there)) = (self.build_id(), other.build_id())
+            && here != there
+        {
+            return Some("the build ids differ");
+        }
+        let layout = |image: &Self| -> Vec<(Vec<u8>, u64, u64)> {
+            let in_memory = image.sections.iter().filter(|section| section.is_allocated());
+            in_memory.map(|section| (section.name.to_vec(), section.address, section.size)).collect()
+        };
+        (layout(self) != layout(other)).then_some("they do not have the same sections")
+    }
+
     /// The pointers in the module's data, by address. Code holds none that anybody reads.
     pub(super) fn module_relocations(&self) -> Result<Relocations> {
         let mut values = Vec::new();

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::members::{is_config, is_other, is_vmlinux, split};
-use super::{Bytes, Kernel, Origin, elf, read_config, unwrap};
+use super::{Bytes, Kernel, ModulePackage, Origin, elf, read_config, unwrap};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
-/// How many directories deep a kernel is looked for.
-const DEEPEST: usize = 12;
+/// How many directories deep a kernel and its modules are looked for; those of debug packages are up to 13 deep.
+const DEEPEST: usize = 24;
 /// More files than a kernel's sources and modules have together.
 const MOST_FILES: usize = 1 << 20;
 
@@ -20,8 +20,7 @@ const MOST_FILES: usize = 1 << 20;
 /// When there is none, or it cannot be read.
 pub fn open(directory: &Path, progress: &dyn Progress) -> Result<Kernel> {
     progress.step("find vmlinux", None);
-    let mut tree = Tree { root: directory, files: 0, vmlinux: None, other: None, config: None };
-    tree.walk(directory, 0)?;
+    let tree = Tree::of(directory)?;
     let place = directory.to_string_lossy();
     let found = tree.vmlinux.or(tree.other);
     let (_, path) = found.ok_or_else(|| Error::NoVmlinux { suggestion: None }.at(place.clone()))?;
@@ -35,7 +34,16 @@ pub fn open(directory: &Path, progress: &dyn Progress) -> Result<Kernel> {
         config.origin = member(&path);
         kernel.config = Some(config);
     }
+    kernel.modules = vec![ModulePackage::in_directory(directory, tree.modules, kernel.origin.release())];
     Ok(kernel)
+}
+
+/// The files of modules in a directory, by their paths in it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn modules(directory: &Path) -> Result<Vec<String>> {
+    Ok(Tree::of(directory)?.modules)
 }
 
 /// A file that was found, with how deep it is.
@@ -47,9 +55,17 @@ struct Tree<'a> {
     vmlinux: Candidate,
     other: Candidate,
     config: Candidate,
+    /// Everything with the name of a module.
+    modules: Vec<String>,
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    fn of(root: &'a Path) -> Result<Self> {
+        let mut tree = Self { root, files: 0, vmlinux: None, other: None, config: None, modules: Vec::new() };
+        tree.walk(root, 0)?;
+        Ok(tree)
+    }
+
     /// Looks at everything in a directory, in the order of the names. Links are not followed.
     fn walk(&mut self, directory: &Path, depth: usize) -> Result<()> {
         let failed = |e| Error::io("cannot read", directory, e);
@@ -81,6 +97,10 @@ impl Tree<'_> {
     fn file(&mut self, path: &Path, depth: usize) {
         let Ok(relative) = path.strip_prefix(self.root) else { return };
         let relative = relative.to_string_lossy().into_owned();
+        if split(&relative).1.contains(".ko") {
+            self.modules.push(relative);
+            return;
+        }
         let place = if is_vmlinux(&relative) && begins_as_elf(path) {
             &mut self.vmlinux
         } else if is_other(&relative) || is_vmlinux(&relative) {

@@ -58,7 +58,7 @@ pub use bytes::Bytes;
 pub use deb::Package;
 pub(crate) use deb::debug_package;
 pub use input::Ranges;
-pub use modules::{Batches, Choice as ModuleChoice, ModuleFile, ModulePackage};
+pub use modules::{Arriving, Batches, Choice as ModuleChoice, ModuleFile, ModulePackage};
 pub use pair::{Input, Kind, identify, pair};
 pub use remote::{fetched, fetched_config};
 
@@ -74,6 +74,9 @@ pub struct Options {
     /// Image package or plain file with the kernel's config.
     /// Without it a config is taken from the package of the vmlinux, if it has one.
     pub config: Option<PathBuf>,
+    /// Packages, archives and directories that may have modules, or the other halves of those that the package of the
+    /// vmlinux has.
+    pub modules: Vec<PathBuf>,
 }
 
 /// What the bytes of a [`Kernel`] are.
@@ -103,7 +106,7 @@ pub struct Kernel {
     pub origin: Origin,
     /// Packages that may have the config, the likeliest first; empty when the image came from no package.
     pub config_packages: Vec<String>,
-    /// What may have its modules, the debug information of each included.
+    /// What may have its modules: first where the image came from, then what was given besides.
     pub modules: Vec<ModulePackage>,
 }
 
@@ -166,6 +169,10 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
         }
         kernel.config = Some(config);
     }
+    for path in &options.modules {
+        let place = ModulePackage::open(path).map_err(|e| e.at(path.to_string_lossy()))?;
+        kernel.modules.push(place);
+    }
     Ok(kernel)
 }
 
@@ -181,13 +188,15 @@ pub fn open_bytes(name: &str, bytes: &[u8], progress: &dyn Progress) -> Result<K
 fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel> {
     if bytes.starts_with(ar::MAGIC) {
         let kernel = from_package(&file, &bytes, progress)?;
-        return Ok(Kernel { modules: vec![ModulePackage::new(bytes)], ..kernel });
+        return Ok(Kernel { modules: vec![ModulePackage::new(bytes, None)], ..kernel });
     }
     if bytes.starts_with(rpm::MAGIC) {
-        return rpm::open(&file, &bytes, progress);
+        let kernel = rpm::open(&file, &bytes, progress)?;
+        return Ok(Kernel { modules: vec![ModulePackage::new(bytes, None)], ..kernel });
     }
     if let Some(kernel) = tarball::open(&file, &bytes, progress)? {
-        return Ok(Kernel { modules: vec![ModulePackage::new(bytes)], ..kernel });
+        let modules = vec![ModulePackage::new(bytes, kernel.origin.release())];
+        return Ok(Kernel { modules, ..kernel });
     }
     let bytes = match compressed::open(&bytes, progress)? {
         Some(inside) => inside,
@@ -248,6 +257,9 @@ fn from_deb(file: &str, deb: Deb<'_>, progress: &dyn Progress) -> Result<Kernel>
 fn config_bytes(file: &str, bytes: &[u8]) -> Result<Config> {
     if bytes.starts_with(ar::MAGIC) {
         return config_of(file, Deb::parse(bytes)?);
+    }
+    if bytes.starts_with(rpm::MAGIC) {
+        return rpm::config(file, bytes);
     }
     let text = plain_config(bytes)?.ok_or_else(|| Error::Usage {
         what: format!("not a kernel config: {}", describe(bytes)),

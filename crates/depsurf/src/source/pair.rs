@@ -39,13 +39,15 @@ pub struct Input {
     pub image: PathBuf,
     /// The image package or file with its config.
     pub config: Option<PathBuf>,
+    /// The packages that may have its modules, or halves of them.
+    pub modules: Vec<PathBuf>,
 }
 
 impl Input {
     /// The options to open it with.
     #[must_use]
     pub fn options(&self) -> Options {
-        Options { config: self.config.clone() }
+        Options { config: self.config.clone(), modules: self.modules.clone() }
     }
 }
 
@@ -107,8 +109,16 @@ impl Candidate {
                 self.release.is_some()
                     && !package.name.ends_with("-dbg")
                     && !package.name.ends_with("-dbgsym")
+                    && !package.name.contains("-debuginfo")
             }
         }
+    }
+
+    /// Whether it is a package that may have modules, or their code where the debug package has the rest.
+    fn may_have_modules(&self) -> bool {
+        let Kind::Package(package) = &self.kind else { return false };
+        !["linux-base-", "linux-headers-"].iter().any(|prefix| package.name.starts_with(prefix))
+            && !package.name.starts_with("kernel-devel")
     }
 
     /// Whether both are of the same kernel: same release, and if both are packages of the same build.
@@ -122,16 +132,35 @@ impl Candidate {
         same_build && self.release.is_some() && self.release == image.release
     }
 
-    /// How likely the file is to have the config, when several are of the same kernel: least is likeliest.
-    /// Debian since 7.2 has it in `linux-base-R`, Ubuntu in `linux-modules-R`, and older Debian
-    /// in `linux-image-R`; where a more likely one exists, the less likely ones have none.
-    fn rank(&self) -> usize {
-        let Kind::Package(package) = &self.kind else { return 0 };
-        ["linux-base-", "linux-modules-", "linux-image-", "linux-headers-", ""]
-            .iter()
-            .position(|prefix| package.name.starts_with(prefix))
-            .map_or(usize::MAX, |rank| rank + 1)
+    /// How likely the file is to have the config, when several are of the same kernel: least is likeliest; `None` where it
+    /// has none. Debian since 7.2 has it in `linux-base-R`, Ubuntu in `linux-modules-R`, and older Debian
+    /// in `linux-image-R`; where a more likely one exists, the less likely ones have none. Of RPM packages `kernel-core` has it, or
+    /// the one with the bootable image.
+    fn rank(&self) -> Option<usize> {
+        let Kind::Package(package) = &self.kind else { return Some(0) };
+        let name = package.name.as_str();
+        if name.starts_with("linux-modules-extra-") || is_rpm(name) && name.contains("-modules") {
+            return None;
+        }
+        let known = ["linux-base-", "linux-modules-", "linux-image-", "linux-headers-", ""];
+        known.iter().position(|prefix| name.starts_with(prefix)).map(|rank| rank + 1)
     }
+}
+
+/// Whether a package is one of RPM's kind that is about a kernel.
+fn is_rpm(name: &str) -> bool {
+    name == "kernel" || name.starts_with("kernel-")
+}
+
+/// What a package is about: the same for all packages of a kernel.
+fn release(package: &Package) -> Option<String> {
+    let Package { name, version, architecture, .. } = package;
+    if !is_rpm(name) {
+        return release_of(name).map(str::to_owned);
+    }
+    // Kernels of several flavours are built from one source, so the version is not enough.
+    let debug = if name.contains("-debuginfo") { Some(name.clone()) } else { rpm::debug_package(name) };
+    debug.map(|debug| format!("{debug}-{version}.{architecture}"))
 }
 
 /// Sorts a list of files into kernels: every image with the config that belongs to it.
@@ -143,7 +172,7 @@ impl Candidate {
 ///
 /// # Errors
 /// When a file cannot be read or is of no known kind, a config belongs to none of the images, or there are
-/// two for one.
+/// two for one. All packages of a kernel may have its modules.
 pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let mut images = Vec::new();
     let mut configs = Vec::new();
@@ -154,13 +183,12 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
             Kind::Unknown(found) => {
                 return Err(Error::UnknownFormat { found: found.clone() }.at(path.to_string_lossy()));
             }
-            Kind::Package(package) => release_of(&package.name),
+            Kind::Package(package) => release(package),
             Kind::Directory => None,
             Kind::Elf | Kind::Btf | Kind::Boot | Kind::Archive | Kind::Compressed | Kind::Config => {
-                deb::release_in(&name)
+                deb::release_in(&name).map(str::to_owned)
             }
-        }
-        .map(str::to_owned);
+        };
         let candidate = Candidate { path: path.clone(), kind, release };
         if candidate.only_config() { configs.push(candidate) } else { images.push(candidate) }
     }
@@ -181,29 +209,34 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
                 || name(config).starts_with("linux-image-") && !binaries.contains(&config.release)
         };
         let any = !binaries.is_empty() || !all.is_empty();
-        let is_package = |config: &Candidate| matches!(config.kind, Kind::Package(_));
+        let is_package =
+            |config: &Candidate| matches!(config.kind, Kind::Package(_)) && config.rank().is_some();
         let chosen: Vec<bool> =
             configs.iter().map(|config| if any { has_image(config) } else { is_package(config) }).collect();
         let mut chosen = chosen.into_iter();
         images = configs.extract_if(.., |_| chosen.next() == Some(true)).collect();
     }
-    configs.sort_by_key(Candidate::rank);
+    configs.sort_by_key(|config| config.rank().unwrap_or(usize::MAX));
     let single = images.len() == 1 && configs.len() == 1;
-    let mut inputs: Vec<(&Candidate, Option<&Candidate>)> =
-        images.iter().map(|image| (image, None)).collect();
+    let mut inputs: Vec<(&Candidate, Option<&Candidate>, Vec<PathBuf>)> =
+        images.iter().map(|image| (image, None, Vec::new())).collect();
     for config in &configs {
         let nameless = |image: &Candidate| single && (config.release.is_none() || image.release.is_none());
         let path = config.path.display();
         let mut matching =
-            inputs.iter_mut().filter(|(image, _)| config.belongs_to(image) || nameless(image)).peekable();
+            inputs.iter_mut().filter(|(image, ..)| config.belongs_to(image) || nameless(image)).peekable();
         if matching.peek().is_none() {
             return Err(Error::Usage {
                 what: format!("`{path}` belongs to none of the images given"),
                 help: Some("give the debug package of the same kernel and version".into()),
             });
         }
-        for (_, taken) in matching {
+        for (_, taken, modules) in matching {
+            if config.may_have_modules() {
+                modules.push(config.path.clone());
+            }
             match taken {
+                _ if config.rank().is_none() => {}
                 Some(other) if other.rank() == config.rank() => {
                     return Err(Error::Usage {
                         what: format!("`{}` and `{path}` are for the same image", other.path.display()),
@@ -218,7 +251,7 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let path = |candidate: &Candidate| candidate.path.clone();
     Ok(inputs
         .into_iter()
-        .map(|(image, config)| Input { image: path(image), config: config.map(path) })
+        .map(|(image, config, modules)| Input { image: path(image), config: config.map(path), modules })
         .collect())
 }
 

@@ -7,7 +7,7 @@
 use super::archive::Archive;
 use super::cpio::Cpio;
 use super::deb::Package;
-use super::{Kernel, Origin, find, members};
+use super::{Config, Kernel, Origin, find, members};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -31,7 +31,8 @@ const STRING: u32 = 6;
 pub struct Rpm<'a> {
     /// Its identity; the version is `VERSION-RELEASE`.
     pub package: Package,
-    payload: &'a [u8],
+    /// The compressed cpio archive.
+    pub payload: &'a [u8],
 }
 
 impl<'a> Rpm<'a> {
@@ -75,11 +76,27 @@ pub fn open(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel>
     kernel.ok_or_else(|| Error::NoVmlinux { suggestion: debug_package(&rpm.package.name) })
 }
 
+/// The config in a package.
+///
+/// # Errors
+/// When it is cut or damaged, or has none.
+pub fn config(file: &str, bytes: &[u8]) -> Result<Config> {
+    let rpm = Rpm::parse(bytes)?;
+    let Some(config) = members::find_config(&mut Cpio::new(Archive::new(rpm.payload)?))? else {
+        return Err(Error::Usage {
+            what: format!("no kernel config in package `{}`", rpm.package.name),
+            help: Some("look in `kernel-core`, or in the package with the bootable image".into()),
+        });
+    };
+    let origin = Origin { file: file.into(), package: Some(rpm.package), member: Some(config.path) };
+    Ok(Config { text: config.text, origin })
+}
+
 /// The package with the vmlinux of the kernel that a package belongs to: `kernel-debuginfo` of Fedora and Red Hat for
 /// `kernel-core`, `kernel-modules`; `kernel-default-debuginfo` of SUSE for `kernel-default`.
-fn debug_package(name: &str) -> Option<String> {
+pub fn debug_package(name: &str) -> Option<String> {
     let flavour = name.strip_prefix("kernel")?;
-    let flavour = ["-core", "-modules-core", "-modules", "-modules-extra"]
+    let flavour = ["-modules-core", "-modules-extra", "-modules-internal", "-modules", "-core"]
         .iter()
         .find_map(|part| flavour.strip_suffix(part))
         .unwrap_or(flavour);

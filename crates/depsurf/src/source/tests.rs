@@ -344,7 +344,7 @@ fn a_config_of_another_kernel_is_refused() {
     let open_with = |name: &str| {
         let config = directory.path().join(name);
         std::fs::write(&config, CONFIG).unwrap();
-        open(&image, &Options { config: Some(config) }, &Silent)
+        open(&image, &Options { config: Some(config), ..Options::default() }, &Silent)
     };
     let kernel = open_with("config-6.1.0-50-cloud-amd64").unwrap();
     assert!(*kernel.vmlinux == vmlinux()[..]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use depsurf::bpf;
 use tempfile::TempDir;
@@ -41,6 +42,22 @@ pub fn build_with_libbpf(name: &str) -> Result<PathBuf, String> {
     // Without libbpf-dev the header or the library is missing; anything else is a fault of the test.
     assert!(stderr.contains("bpf/bpf.h") || stderr.contains("-lbpf"), "{stderr}");
     Err("libbpf-dev is not installed".into())
+}
+
+/// The object file of `objects/module.c`; `None` where clang is missing or does not know the machine.
+pub fn module(target: &str, options: &[&str]) -> Option<Vec<u8>> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let path = PLACE.path().join(format!("module.{}.o", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let mut command = Command::new("clang");
+    command.args(["-target", target, "-O2", "-g", "-ffreestanding", "-fno-pic", "-c"]).args(options);
+    command.arg(source("objects/module.c")).arg("-o").arg(&path);
+    let output = command.output().ok()?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.contains("No available targets") || stderr.contains("unable to create target") {
+        return None;
+    }
+    assert!(output.status.success(), "{stderr}");
+    Some(std::fs::read(&path).expect("clang has written it"))
 }
 
 /// A file with an object of our own.

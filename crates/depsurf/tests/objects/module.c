@@ -33,5 +33,10 @@ long tiny_read(struct file *file, char *buffer, unsigned long count)
     return vfs_read(file, buffer, count, &position) + position;
 }
 
-static const char info[] __attribute__((section(".modinfo"), used)) = "license=GPL\0name=tiny_one";
+#ifndef RELEASE
+#define RELEASE "6.1.0-50-test"
+#endif
+
+static const char info[] __attribute__((section(".modinfo"), used)) =
+    "license=GPL\0name=tiny_one\0vermagic=" RELEASE " SMP preempt mod_unload";
 static const void *const site __attribute__((section("__mcount_loc"), used)) = (const void *)tiny_read;

@@ -1,0 +1,182 @@
+//! Where modules are: a package, an archive, a directory.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::archive::Archive;
+use super::super::cpio::Cpio;
+use super::super::deb::Deb;
+use super::super::input::Input;
+use super::super::members::Files;
+use super::super::rpm::{self, Rpm};
+use super::super::tar::{self, Tar};
+use super::super::{Bytes, Ranges, ar, directory};
+use super::{Choice, LARGEST, Packed, module_path};
+use crate::error::{Error, Result};
+
+/// A package that may still be on its way; see [`super::super::fetched`].
+pub trait Arriving: Ranges + Send + Sync {
+    /// All bytes; which of them may be read, [`Ranges`] tells.
+    fn bytes(&self) -> &[u8];
+}
+
+/// Something that may have modules. It is not looked into before they are asked for.
+pub struct ModulePackage {
+    contents: Contents,
+    /// The directories below `lib/modules/` that are of this kernel; all of them where that is not known.
+    release: Option<String>,
+}
+
+enum Contents {
+    Package(Bytes),
+    Arriving(Arc<dyn Arriving>),
+    /// Files by path of the module, each of which may be a half.
+    Directory(BTreeMap<String, Vec<PathBuf>>),
+}
+
+impl fmt::Debug for ModulePackage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModulePackage").field("release", &self.release).finish_non_exhaustive()
+    }
+}
+
+impl ModulePackage {
+    /// A package or an archive.
+    pub(in super::super) fn new(bytes: Bytes, release: Option<&str>) -> Self {
+        Self { contents: Contents::Package(bytes), release: release.map(str::to_owned) }
+    }
+
+    /// A package that may still be on its way.
+    #[must_use]
+    pub fn arriving(package: Arc<dyn Arriving>) -> Self {
+        Self { contents: Contents::Arriving(package), release: None }
+    }
+
+    /// Files in a directory, by their paths in it.
+    pub(in super::super) fn in_directory(root: &Path, paths: Vec<String>, release: Option<&str>) -> Self {
+        let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for path in paths {
+            let Some(place) = module_path(&path, true) else { continue };
+            if release.is_none() || place.release.is_none() || place.release == release {
+                files.entry(place.path).or_default().push(root.join(path));
+            }
+        }
+        Self { contents: Contents::Directory(files), release: None }
+    }
+
+    /// Opens what somebody named: a package, an archive or a directory.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Ok(Self::in_directory(path, directory::modules(path)?, None));
+        }
+        Ok(Self::new(Bytes::map(path)?, None))
+    }
+
+    /// The modules that are chosen, in the order of the package.
+    ///
+    /// # Errors
+    /// When the package is damaged.
+    pub(super) fn walk<'a>(&'a self, choice: &'a Choice) -> Result<Walk<'a>> {
+        let input = match &self.contents {
+            Contents::Directory(files) => return Ok(Walk::Directory { files: files.iter(), choice }),
+            Contents::Package(bytes) => Input::from(&**bytes),
+            Contents::Arriving(package) => Input::fetched(package.bytes(), &**package),
+        };
+        let mut twice = HashSet::new();
+        let mut files: Box<dyn Files<'a> + 'a> = if input.starts_with(ar::MAGIC)? {
+            Box::new(Deb::parse(input)?.files()?)
+        } else if input.starts_with(rpm::MAGIC)? {
+            Box::new(Cpio::new(Archive::new(Rpm::parse(input.all()?)?.payload)?))
+        } else if tar::begins(&mut Archive::new(input)?)? {
+            // A package has modules once. An archive of a whole system has them with code and with debug information.
+            let mut seen = HashSet::new();
+            let mut tar = Tar::new(Archive::new(input)?);
+            while let Some(member) = tar.next()? {
+                if let Some(path) = self.path(&member.path, choice).filter(|_| member.regular)
+                    && let Some(again) = seen.replace(path)
+                {
+                    twice.insert(again);
+                }
+            }
+            Box::new(Tar::new(Archive::new(input)?))
+        } else {
+            return Ok(Walk::Directory { files: NOTHING.iter(), choice });
+        };
+        files.archive().read_ahead(2 * rayon::current_num_threads());
+        Ok(Walk::Package { package: self, files, choice, twice })
+    }
+
+    /// The path of a module that is chosen and is of this kernel.
+    fn path(&self, path: &str, choice: &Choice) -> Option<String> {
+        let place = module_path(path, false)?;
+        let is_ours = self.release.is_none() || place.release == self.release.as_deref();
+        (is_ours && choice.takes(&place.path)).then_some(place.path)
+    }
+}
+
+/// What something without modules has.
+static NOTHING: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+
+/// A walk over the modules of one place.
+pub(super) enum Walk<'a> {
+    Package {
+        package: &'a ModulePackage,
+        files: Box<dyn Files<'a> + 'a>,
+        choice: &'a Choice,
+        /// Paths that come again, with the other half of the module.
+        twice: HashSet<String>,
+    },
+    Directory {
+        files: std::collections::btree_map::Iter<'a, String, Vec<PathBuf>>,
+        choice: &'a Choice,
+    },
+}
+
+/// What a walk met.
+pub(super) struct Met {
+    /// A module.
+    pub packed: Packed,
+    /// Whether the same module comes again in this place.
+    pub comes_again: bool,
+}
+
+impl Walk<'_> {
+    /// The next module; `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Met>> {
+        match self {
+            Self::Package { package, files, choice, twice } => {
+                while let Some(member) = files.next()? {
+                    let Some(path) = package.path(&member.path, choice).filter(|_| member.regular) else {
+                        continue;
+                    };
+                    let comes_again = twice.remove(&path);
+                    let bytes = files.data(member.size, LARGEST, "module")?;
+                    return Ok(Some(Met { packed: Packed { path, files: vec![bytes] }, comes_again }));
+                }
+                Ok(None)
+            }
+            Self::Directory { files, choice } => {
+                let Some((path, places)) = files.find(|(path, _)| choice.takes(path)) else {
+                    return Ok(None);
+                };
+                let files = places.iter().map(|place| read(place)).collect::<Result<_>>()?;
+                Ok(Some(Met { packed: Packed { path: path.clone(), files }, comes_again: false }))
+            }
+        }
+    }
+}
+
+/// The contents of a file.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = Bytes::map(path)?;
+    if bytes.len() as u64 > LARGEST {
+        let limit = format!("{} GiB", LARGEST >> 30);
+        return Err(Error::Limit { what: format!("module `{}`", path.display()), limit });
+    }
+    Ok(bytes.to_vec())
+}
