@@ -18,6 +18,7 @@ struct Entry {
     /// Whether its functions are known, which takes debug information.
     functions: bool,
     config: bool,
+    modules: bool,
 }
 
 /// What is known of a kernel before it is read.
@@ -31,6 +32,8 @@ pub struct Wanted<'a> {
     pub name: Option<&'a KernelId>,
     /// Whether it has a configuration with it.
     pub config: bool,
+    /// Whether modules are read too.
+    pub modules: bool,
     /// Whether the whole package shall have been compared with its checksum.
     pub verify: bool,
 }
@@ -63,6 +66,7 @@ impl Entry {
             index_only: meta.fetched.as_ref().is_some_and(|fetched| fetched.checked == Checked::Index),
             functions: meta.knows(Fact::Functions),
             config: meta.knows(Fact::Config),
+            modules: meta.knows(Fact::Modules),
         }
     }
 
@@ -76,6 +80,7 @@ impl Entry {
         };
         same && wanted.name.is_none_or(|name| *name == self.kernel)
             && (self.config || !wanted.config)
+            && (self.modules || !wanted.modules)
             && !(wanted.verify && self.index_only)
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use depsurf::progress::Progress;
-use depsurf::source::{self, Config};
+use depsurf::source::{self, Config, ModuleChoice, ModulePackage};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
 use depsurf::surface::meta::{Checked, Fetched};
@@ -36,6 +36,14 @@ struct Item {
     kernel: Kernel,
 }
 
+/// What was fetched beside the package with the vmlinux.
+#[derive(Default)]
+struct Beside {
+    config: Option<Config>,
+    /// The package that the configuration was in, if it was kept, which may have modules.
+    package: Option<PathBuf>,
+}
+
 /// What all kernels have in common.
 struct Work<'a> {
     verb: &'a Pull,
@@ -43,11 +51,13 @@ struct Work<'a> {
     cache: Cache,
     dataset: PathBuf,
     known: Known,
+    modules: ModuleChoice,
     verbose: bool,
 }
 
 /// Fetches kernels, keeps their surfaces, and prints the kernels' names.
 pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
+    let modules = ModuleChoice::parse(&verb.modules)?;
     let client = Client::new(options(verb));
     let directory = verb.cache.clone().or_else(dataset::cache);
     let cache = Cache::new(directory.context("no place for what is fetched: name one with --cache")?);
@@ -58,7 +68,7 @@ pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Outpu
         false => Known::default(),
     };
     let (items, failed) = find(verb, &client, &cache, terminal)?;
-    let work = Work { verb, client, cache, dataset, known, verbose: terminal.verbose() };
+    let work = Work { verb, client, cache, dataset, known, modules, verbose: terminal.verbose() };
     if verb.list || verb.dry_run {
         list(&items, &work, output)?;
         return Ok(if failed { exit::FAILED } else { exit::FINE });
@@ -200,6 +210,7 @@ impl Work<'_> {
             build_id: by_id.then_some(&image.name),
             config: kernel.config.is_some(),
             verify: self.verb.verify,
+            modules: self.reads_modules(),
             name: None,
         }
     }
@@ -222,15 +233,13 @@ impl Work<'_> {
             });
         }
         let mut fetched = 0;
-        let config = match &kernel.config {
-            Some(remote) => {
-                progress.step("fetch the configuration", None);
-                let (config, finished) = self.config(remote)?;
-                fetched += finished.fetched;
-                Some(config)
-            }
-            None => None,
-        };
+        let mut beside = Beside::default();
+        if let Some(remote) = &kernel.config {
+            progress.step("fetch the configuration", None);
+            let (config, finished) = self.config(remote)?;
+            fetched += finished.fetched;
+            beside = Beside { config: Some(config), package: finished.path };
+        }
         progress.step("fetch the package", None);
         let download = self.begin(&kernel.image, self.amount())?;
         let is_deb = {
@@ -238,11 +247,15 @@ impl Work<'_> {
             source::Ranges::ensure(&download, 0..first as u64)?;
             download.bytes().starts_with(DEB)
         };
-        let (surface, notes, finished) = if is_deb {
-            self.while_it_arrives(item, download, config, progress)?
+        let read = if is_deb {
+            self.while_it_arrives(item, download, &beside, progress)
         } else {
-            self.when_it_is_there(item, download, config, progress)?
+            self.when_it_is_there(item, download, &beside, progress)
         };
+        if let Some(path) = &beside.package {
+            self.forget(path);
+        }
+        let (surface, notes, finished) = read?;
         fetched += finished.fetched;
         progress.step("keep the surface", None);
         Dataset::create(&self.dataset)?.add(&surface)?;
@@ -262,8 +275,17 @@ impl Work<'_> {
         })
     }
 
+    fn reads_modules(&self) -> bool {
+        !self.modules.is_none()
+    }
+
+    /// Modules are nearly all of a package, so that nothing is saved where some are read.
     fn amount(&self) -> Amount {
-        if self.verb.verify || self.verb.keep { Amount::Whole } else { Amount::Needed }
+        if self.verb.verify || self.verb.keep || self.reads_modules() {
+            Amount::Whole
+        } else {
+            Amount::Needed
+        }
     }
 
     fn begin(&self, remote: &Remote, amount: Amount) -> depsurf::Result<Download> {
@@ -276,12 +298,15 @@ impl Work<'_> {
         if download.bytes().starts_with(DEB) {
             let config = source::fetched_config(&remote.file, download.bytes(), &download);
             let (config, download) = settled(config, download)?;
-            return Ok((config, download.finish(self.verb.keep)?));
+            // Where modules are stripped, their code is in this package.
+            return Ok((config, download.finish(self.verb.keep || self.reads_modules())?));
         }
         let finished = download.finish(true)?;
         let path = finished.path.as_deref().unwrap_or(Path::new(&remote.file));
         let config = source::read_config(path);
-        self.forget(path);
+        if !self.reads_modules() || config.is_err() {
+            self.forget(path);
+        }
         Ok((config?, finished))
     }
 
@@ -290,13 +315,16 @@ impl Work<'_> {
         &self,
         item: &Item,
         download: Download,
-        config: Option<Config>,
+        beside: &Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let file = &item.kernel.image.file;
         let kernel = source::fetched(file, download.bytes(), &download, progress);
         let (mut kernel, download) = settled(kernel, download)?;
-        kernel.config = config.or(kernel.config);
+        if self.reads_modules() {
+            kernel.modules.push(ModulePackage::arriving(download.arriving()));
+        }
+        self.add_beside(&mut kernel, beside)?;
         let checked = if download.is_whole() { Checked::Whole } else { Checked::Index };
         // What is left of the package arrives meanwhile. Nothing is kept before it was compared.
         let extracted = self.extract(item, &kernel, checked, progress);
@@ -317,14 +345,14 @@ impl Work<'_> {
         &self,
         item: &Item,
         download: Download,
-        config: Option<Config>,
+        beside: &Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let finished = download.finish(true)?;
         let path = finished.path.as_deref().unwrap_or(Path::new(&item.kernel.image.file));
         let read = || {
             let mut kernel = source::open(path, &source::Options::default(), progress)?;
-            kernel.config = config.or(kernel.config);
+            self.add_beside(&mut kernel, beside)?;
             let by_id = item.place == "debuginfod";
             let checked = if by_id { Checked::BuildId } else { Checked::Whole };
             let (surface, notes) = self.extract(item, &kernel, checked, progress)?;
@@ -346,6 +374,17 @@ impl Work<'_> {
         Ok((surface, notes, finished))
     }
 
+    /// Gives a kernel what was fetched beside its package.
+    fn add_beside(&self, kernel: &mut source::Kernel, beside: &Beside) -> depsurf::Result<()> {
+        if let Some(config) = &beside.config {
+            kernel.config = Some(config.clone());
+        }
+        if let Some(path) = beside.package.as_ref().filter(|_| self.reads_modules()) {
+            kernel.modules.push(ModulePackage::open(path)?);
+        }
+        Ok(())
+    }
+
     fn extract(
         &self,
         item: &Item,
@@ -354,8 +393,12 @@ impl Work<'_> {
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>)> {
         let fetched = Fetched { place: item.place.into(), suite: item.kernel.suite.clone(), checked };
-        let options =
-            extract::Options { strict: self.verb.strict, fetched: Some(fetched), ..Default::default() };
+        let options = extract::Options {
+            strict: self.verb.strict,
+            fetched: Some(fetched),
+            modules: self.modules.clone(),
+            ..Default::default()
+        };
         let extracted = extract::surface(kernel, &options, progress)
             .map_err(|error| error.at(item.kernel.image.file.clone()))?;
         let mut notes = Vec::new();

@@ -14,6 +14,7 @@ use testkit::Target;
 use testkit::elf::Machine;
 use testkit::kernel::Kernel;
 use testkit::mirror::{self, Package, Suite};
+use testkit::package::member;
 use testkit::server::{File, Server};
 
 /// What the sample's banner says.
@@ -111,6 +112,83 @@ fn a_kernel_is_fetched_with_its_configuration_and_without_its_modules() {
     let blocks = |list: &serde_json::Value| list["kernels"][0]["counts"].clone();
     assert_eq!(blocks(&before), blocks(&after));
     assert_eq!(fetched(&home), serde_json::Value::Null);
+}
+
+/// The module of the library's own tests, whole, and without and with nothing but its debug information; `None` where a tool is
+/// missing, which is said.
+#[allow(clippy::print_stdout, reason = "a skipped test has to be seen")]
+fn module() -> Option<[Vec<u8>; 3]> {
+    let place = tempfile::tempdir().unwrap();
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../depsurf/tests/objects/module.c");
+    let (whole, half) = (place.path().join("whole"), place.path().join("half"));
+    let run = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    let mut clang = Command::new("clang");
+    clang.args(["-target", "x86_64-linux-gnu", "-O2", "-g", "-ffreestanding", "-fno-pic", "-c"]);
+    let mut files = Vec::new();
+    if run(clang.arg(source).arg("-o").arg(&whole)) {
+        files.push(fs::read(&whole).unwrap());
+        for option in ["--strip-debug", "--only-keep-debug"] {
+            if run(Command::new("objcopy").arg(option).args([&whole, &half])) {
+                files.push(fs::read(&half).unwrap());
+            }
+        }
+    }
+    let files = files.try_into().ok();
+    if files.is_none() {
+        println!("SKIPPED: modules: no clang or objcopy that knows x86-64");
+    }
+    files
+}
+
+/// A mirror with a module in the debug package, 2 MB of another that is none, and perhaps one in the other package.
+fn with_modules(debug: &[u8], code: Option<&[u8]>) -> Server {
+    let tiny = |place: &str, bytes: &[u8]| {
+        member(&format!("./{place}lib/modules/{RELEASE}/kernel/fs/tiny-one.ko"), b'0', bytes)
+    };
+    let noise = vec![7; 2 << 20];
+    let members = [
+        member(&format!("./usr/lib/debug/boot/vmlinux-{RELEASE}"), b'0', &vmlinux()),
+        tiny("usr/lib/debug/", debug),
+        member(&format!("./usr/lib/debug/lib/modules/{RELEASE}/kernel/x.ko"), b'0', &noise),
+    ];
+    let debug = format!("linux-image-{RELEASE}-dbg");
+    let mut image = vec![member(&format!("./boot/config-{RELEASE}"), b'0', CONFIG.as_bytes())];
+    image.extend(code.map(|code| tiny("", code)));
+    serve(vec![
+        Package::new(&debug, "6.1.176-1", "amd64", &members, 256 << 10),
+        Package::new(&format!("linux-image-{RELEASE}"), "6.1.176-1", "amd64", &image, usize::MAX),
+    ])
+}
+
+#[test]
+fn modules_are_read_while_the_package_arrives() {
+    let Some([whole, code, debug]) = module() else { return };
+    let page = |home: &Home| home.run(&["show", "function", "tiny_read"]).fine();
+    let (home, server) = (Home::new(), with_modules(&whole, None));
+    assert_eq!(pull(&home, &server, &["--modules", "tiny*", SPEC]).fine(), format!("{NAME}\n"));
+    // All of the package arrived, so that it was compared.
+    assert_eq!(fetched(&home)["checked"], "whole");
+    assert_eq!(packages(&home), [""; 0]);
+    let expected = page(&home);
+    assert!(expected.contains("while loaded       module tiny_one"), "{expected}");
+    // What is there has modules, which a pull without them does not take away.
+    assert!(pull(&home, &server, &["-v", SPEC]).stderr.contains("is there already"));
+    assert_eq!(page(&home), expected);
+    // One that asks for all of them reads again, and tells what is no module.
+    let ran = pull(&home, &server, &["-v", "--modules", "all", SPEC]);
+    assert!(ran.stderr.contains("a module was left out"), "{ran:?}");
+    assert!(pull(&home, &server, &["-v", "--modules", "all", SPEC]).stderr.contains("is there already"));
+
+    // Where modules are stripped, their code is in the package of the configuration.
+    let (home, server) = (Home::new(), with_modules(&debug, Some(&code)));
+    pull(&home, &server, &["--modules", "tiny*", SPEC]).fine();
+    assert_eq!(page(&home), expected);
+    assert_eq!(packages(&home), [""; 0]);
+    let (home, server) = (Home::new(), with_modules(&debug, None));
+    pull(&home, &server, &["--modules", "tiny*", SPEC]).fine();
+    assert_ne!(page(&home), expected);
+    let ran = pull(&Home::new(), &server, &["--modules", "[", SPEC]);
+    assert!(ran.stderr.contains("is no pattern of modules"), "{ran:?}");
 }
 
 #[test]

@@ -17,9 +17,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use depsurf::source::Ranges;
+use depsurf::source::Arriving;
 use memmap2::Mmap;
 
+use crate::arrival::Arrival;
 use crate::checksum::Sha256;
 use crate::chunks::{Chunk, State};
 use crate::error::{Error, Result};
@@ -43,8 +44,8 @@ pub enum Amount {
 
 /// A file that is being fetched.
 pub struct Download {
-    shared: Arc<Shared>,
-    map: Mmap,
+    pub(crate) shared: Arc<Shared>,
+    map: Arc<Mmap>,
 }
 
 /// What has become of a download.
@@ -58,7 +59,8 @@ pub struct Finished {
     pub path: Option<PathBuf>,
 }
 
-struct Shared {
+/// What is common to readers and to the threads that fetch.
+pub struct Shared {
     client: Client,
     remote: Remote,
     /// Where the file will be when it is complete.
@@ -142,13 +144,20 @@ impl Download {
         if !kept {
             shared.spawn();
         }
-        Ok(Self { shared, map })
+        Ok(Self { shared, map: Arc::new(map) })
     }
 
     /// The file's bytes; those that were not waited for may be zeros.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.map
+    }
+
+    /// The same bytes for a reader that keeps them. What is not there when the download is given up is an error for
+    /// whoever waits for it.
+    #[must_use]
+    pub fn arriving(&self) -> Arc<dyn Arriving> {
+        Arc::new(Arrival { shared: Arc::clone(&self.shared), map: Arc::clone(&self.map) })
     }
 
     /// Bytes that came over the network so far.
@@ -239,28 +248,6 @@ impl Drop for Download {
     }
 }
 
-impl Ranges for Download {
-    fn ensure(&self, range: Range<u64>) -> depsurf::Result<()> {
-        Ok(self.shared.wait_for(range)?)
-    }
-
-    fn expect(&self, ranges: &[Range<u64>]) {
-        let mut state = self.shared.lock();
-        state.expects = true;
-        for range in ranges {
-            for at in chunks_of(range) {
-                if state.chunks.get(at) == Some(&Chunk::Missing) {
-                    state.chunks[at] = Chunk::Wanted;
-                    state.expected.push_back(at);
-                }
-            }
-        }
-        state.decide();
-        drop(state);
-        self.shared.changed.notify_all();
-    }
-}
-
 /// Whether a file that was kept is the one that is wanted.
 fn is_complete(path: &Path, remote: &Remote) -> Result<bool> {
     let failed = |error| Error::io("cannot read", path, error);
@@ -281,6 +268,23 @@ fn chunks_of(range: &Range<u64>) -> Range<usize> {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Will fetch ranges soon, the first first.
+    pub fn expect(&self, ranges: &[Range<u64>]) {
+        let mut state = self.lock();
+        state.expects = true;
+        for range in ranges {
+            for at in chunks_of(range) {
+                if state.chunks.get(at) == Some(&Chunk::Missing) {
+                    state.chunks[at] = Chunk::Wanted;
+                    state.expected.push_back(at);
+                }
+            }
+        }
+        state.decide();
+        drop(state);
+        self.changed.notify_all();
     }
 
     fn spawn(self: &Arc<Self>) {
@@ -455,7 +459,7 @@ impl Shared {
         Part::new(&self.remote, CHUNK, state.validator.clone(), &state.here()).write(&self.path)
     }
 
-    fn wait_for(&self, range: Range<u64>) -> Result<()> {
+    pub fn wait_for(&self, range: Range<u64>) -> Result<()> {
         let chunks = chunks_of(&range);
         let mut state = self.lock();
         state.last = Instant::now();

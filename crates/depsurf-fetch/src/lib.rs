@@ -8,6 +8,7 @@
 //! Nothing here prints. Hosts are never guessed: the user, or the configuration of the system's own package manager,
 //! says where packages are.
 
+mod arrival;
 mod checksum;
 mod chunks;
 mod deb;

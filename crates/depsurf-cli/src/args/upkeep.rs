@@ -57,6 +57,10 @@ pub struct Pull {
     /// Keep the packages, in the directory for what is fetched.
     #[arg(long)]
     pub keep: bool,
+    /// Which modules to read too, from the packages that are fetched, as a whole then: all, none, a name, or a pattern of names or of paths
+    /// like 'kernel/fs/*'.
+    #[arg(long, value_name = "MODULES", default_value = "none")]
+    pub modules: String,
     /// Directory for what is fetched [default: depsurf in the user's cache directory].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
