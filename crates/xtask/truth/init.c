@@ -3,7 +3,8 @@
  * the kernel made of it, and switches the machine off. Linked statically against libbpf.
  *
  * In: /truth/objects (eBPF objects), /truth/probe.o (an object with a program `kprobe`, `kretprobe` and `tp` each,
- * whose targets are chosen here), /truth/names (names of functions, one a line), /truth/hooks (`KIND NAME`, one a line).
+ * whose targets are chosen here), /truth/names (names of functions, one a line), /truth/hooks (`KIND NAME`, one a line),
+ * /truth/lists (`KIND PATH`, one a line: files of which each line is told).
  * Out, on the console, one line for each attempt, fields separated by tabs:
  *
  *     truth  WHAT  SUBJECT  PROGRAM  STAGE  ERRNO  MESSAGE
@@ -427,6 +428,48 @@ static void names(const char *path, const char *name)
 		try_hooks(text);
 }
 
+/* Tells a file line by line: the last column, without what is in brackets or behind a blank. */
+static void tell_list(const char *path, const char *kind)
+{
+	FILE *file = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file) {
+		tell("listed", "-", kind, "open", errno);
+		return;
+	}
+	while (getline(&line, &room, file) > 0) {
+		char *name = strrchr(line, '\t');
+
+		name = name ? name + 1 : line;
+		name[strcspn(name, " \n")] = 0;
+		if (*name)
+			printf("truth\tlisted\t%s\t%s\tlist\t0\t\n", name, kind);
+	}
+	fflush(stdout);
+	free(line);
+	fclose(file);
+}
+
+static void lists(const char *path, const char *name)
+{
+	size_t size;
+	char *text = read_file(path, &size);
+	char *next = text;
+
+	(void)name;
+	while (next && *next) {
+		char *line = strsep(&next, "\n");
+		char *place = strchr(line, ' ');
+
+		if (!place)
+			continue;
+		*place++ = 0;
+		tell_list(place, line);
+	}
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -468,6 +511,7 @@ int main(void)
 	       libbpf_version_string());
 	apart("names", names, "/truth/names", "names");
 	apart("hooks", names, "/truth/hooks", "hooks");
+	apart("lists", lists, "/truth/lists", "lists");
 	count = scandir("/truth/objects", &entries, is_object, by_name);
 	for (int i = 0; i < count; i++) {
 		char path[512], name[256];

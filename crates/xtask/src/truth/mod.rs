@@ -7,6 +7,7 @@
 
 mod compare;
 mod cpio;
+mod lists;
 mod machine;
 pub mod objects;
 mod outcome;
@@ -42,6 +43,9 @@ pub struct Args {
     /// Do not boot: compare again with what was told last time
     #[arg(long)]
     pub reuse: bool,
+    /// Try nothing, and only compare what the kernels list of themselves, which takes a minute for each
+    #[arg(long)]
+    pub lists: bool,
     /// Let the host's processor run the machine, which is faster and can hang
     #[arg(long)]
     pub kvm: bool,
@@ -60,9 +64,9 @@ pub fn run(args: &Args) -> Result<()> {
     for line in chosen(&args.kernels)? {
         booted.push(one(&line, args, &directory).with_context(|| line.package())?);
     }
-    let text = report::report(&booted);
+    let text = if args.lists { report::lists(&booted) } else { report::report(&booted) };
     print!("{text}");
-    let path = directory.join("report.md");
+    let path = directory.join(if args.lists { "lists.md" } else { "report.md" });
     fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     eprintln!("wrote {}", path.display());
     Ok(())
@@ -90,14 +94,16 @@ fn one(line: &Line, args: &Args, directory: &Path) -> Result<Booted> {
     let machine = Machine::of(line.arch)?;
     machine.check(!args.reuse)?;
     let surface = surface(line, args.dataset.as_deref())?;
-    let carried = objects::carried(line.arch, directory)?;
+    let carried = if args.lists { Vec::new() } else { objects::carried(line.arch, directory)? };
     let mut tries: Vec<Try> = Vec::new();
-    let names = sample::names(&surface);
+    let names = if args.lists { Vec::new() } else { sample::names(&surface) };
     for (what, _) in sample::OF_FUNCTIONS {
         tries.extend(names.iter().map(|(class, name)| Try { what, name: name.clone(), class }));
     }
-    let hooks = sample::hooks(&surface);
-    let here = directory.join(surface.kernel().to_string());
+    let hooks = if args.lists { Vec::new() } else { sample::hooks(&surface) };
+    // What was told of attempts stays for `--reuse`.
+    let suffix = if args.lists { "-lists" } else { "" };
+    let here = directory.join(format!("{}{suffix}", surface.kernel()));
     fs::create_dir_all(&here).with_context(|| format!("cannot create `{}`", here.display()))?;
     let (console, how) = (here.join("console.log"), here.join("how"));
     if !args.reuse {
@@ -111,6 +117,7 @@ fn one(line: &Line, args: &Args, directory: &Path) -> Result<Booted> {
         .with_context(|| format!("on the console, `{}`", console.display()))?;
     tries.extend(hooks);
     let compared = compare::compare(&surface, &carried, &tries, &told)?;
+    let lists = lists::compare(&surface, &told);
     let mut troubles = told.troubles;
     let attempts = tries.len() + carried.len() + objects::programs(&carried)?;
     if compared.len() < attempts {
@@ -129,6 +136,7 @@ fn one(line: &Line, args: &Args, directory: &Path) -> Result<Booted> {
             tries.len() - names.len() * sample::OF_FUNCTIONS.len(),
         ),
         compared,
+        lists,
         troubles,
     })
 }
@@ -157,6 +165,7 @@ fn initramfs_files(carried: &[Carried], names: &[&str], hooks: &[Try]) -> Vec<(S
         ("truth/probe.o".to_owned(), objects::probe()),
         ("truth/names".to_owned(), names.join("\n").into_bytes()),
         ("truth/hooks".to_owned(), lines.collect::<String>().into_bytes()),
+        ("truth/lists".to_owned(), lists::asked().into_bytes()),
     ];
     files.extend(carried.iter().map(|it| (format!("truth/objects/{}", it.name), it.bytes.clone())));
     files

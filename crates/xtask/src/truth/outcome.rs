@@ -46,6 +46,8 @@ pub struct Told {
     pub libbpf: String,
     /// By what was tried, on what; for programs `OBJECT/PROGRAM`.
     pub outcomes: HashMap<(String, String), Outcome>,
+    /// What the kernel lists of itself, by the word of the list.
+    pub lists: HashMap<String, Vec<String>>,
     /// Objects that were opened but whose programs are not known one by one.
     pub troubles: Vec<String>,
 }
@@ -75,6 +77,10 @@ impl Told {
             match what {
                 "kernel" => (told.release, told.libbpf) = (subject.to_owned(), message.to_owned()),
                 "end" => is_complete = true,
+                "listed" if errno == 0 => {
+                    told.lists.entry(program.to_owned()).or_default().push(subject.to_owned());
+                }
+                "listed" => told.troubles.push(line.to_owned()),
                 "trouble" => told.troubles.push(line.to_owned()),
                 _ => {
                     let stage = match (errno, stage) {
@@ -112,6 +118,7 @@ mod tests {
                        truth\tkprobe\tvfs_read\t-\tattach\t0\t\r\n\
                        truth\tprogram\ta#1\tp\tload\t22\tno such\\nthing\r\n\
                        truth\twhole\ta#1\tp\tattach\t2\t\r\n\
+                       truth\tlisted\tvfs_read\tftrace\tlist\t0\t\r\n\
                        truth\ttrouble\ta#1\tobject\tended\t9\tstatus\r\n";
         assert!(Told::read(console).is_err());
         let told = Told::read(&format!("{console}truth\tend\t-\t-\tend\t0\t\r\n")).unwrap();
@@ -122,5 +129,6 @@ mod tests {
         assert_eq!(stage("whole", "a#1"), Some((Stage::Attach, 2)));
         assert_eq!(stage("kprobe", "vfs_write"), None);
         assert_eq!(told.troubles.len(), 1);
+        assert_eq!(told.lists.get("ftrace").map(Vec::as_slice), Some(&["vfs_read".to_owned()][..]));
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use depsurf::check::{Errno, Rule};
 
 use super::compare::{Compared, Grade};
+use super::lists::Listed;
 use super::outcome::Stage;
 use crate::bench::Table;
 
@@ -17,6 +18,8 @@ pub struct Booted {
     /// How it was booted, and with which libbpf.
     pub how: String,
     pub compared: Vec<Compared>,
+    /// What the kernel lists of itself.
+    pub lists: Vec<Listed>,
     /// Lines that the machine's program wrote about itself.
     pub troubles: Vec<String>,
 }
@@ -116,6 +119,37 @@ pub fn report(kernels: &[Booted]) -> String {
     text += &rules(&all().collect::<Vec<_>>());
     text += &misses(kernels);
     text
+}
+
+/// What kernels list of themselves.
+pub fn lists(kernels: &[Booted]) -> String {
+    let mut text = String::new();
+    let head = ["kernel", "list", "there", "equal", "equal %", "only there", "only here"];
+    let mut table = Table::new("### What the kernels list of themselves", &head);
+    let mut examples = String::new();
+    for booted in kernels {
+        for trouble in &booted.troubles {
+            let _ = writeln!(text, "- {}: trouble: `{}`", booted.kernel, trouble.replace('\t', " "));
+        }
+        for list in &booted.lists {
+            table.row([
+                booted.kernel.clone(),
+                format!("`{}`", list.path),
+                list.there.to_string(),
+                list.equal.to_string(),
+                format!("{:.3}", 100.0 * list.equal as f64 / list.there.max(1) as f64),
+                list.only_there.len().to_string(),
+                list.only_here.len().to_string(),
+            ]);
+            for (side, names) in [("only there", &list.only_there), ("only here", &list.only_here)] {
+                if !names.is_empty() {
+                    let shown = Listed::examples(names);
+                    let _ = writeln!(examples, "- {} `{}`, {side}: {shown}", booted.kernel, list.path);
+                }
+            }
+        }
+    }
+    text + &table.markdown() + "\n" + &examples
 }
 
 fn tallies<'n>(title: &str, first: &str, rows: impl Iterator<Item = (&'n str, Tally)>) -> String {
