@@ -171,11 +171,12 @@ fn of_object(report: &ObjectReport, object: &Object<'_>, told: &Told) -> Vec<Com
     let mut compared = Vec::new();
     let whole = report.whole.first();
     let of_all = || whole.iter().flat_map(|whole| &whole.findings);
-    let by_loader: Vec<&str> = object
-        .programs()
-        .filter(|program| is_by_loader(&program.sec.hook))
-        .map(|program| program.name)
-        .collect();
+    let by_hook = object.programs().filter(|program| is_by_loader(&program.sec.hook)).map(|it| it.name);
+    // Targets in user space that libbpf cannot read are the loader's, too.
+    let says_so =
+        |program: &&ProgramReport| of_program(program).any(|it| it.rule == Rule::TargetChosenByLoader);
+    let by_report = report.programs.iter().filter(says_so).map(|it| it.name.as_str());
+    let by_loader: Vec<&str> = by_hook.chain(by_report).collect();
     for program in &report.programs {
         let subject = format!("{}/{}", report.name, program.name);
         let Some(outcome) = told.outcome("program", &subject) else { continue };
