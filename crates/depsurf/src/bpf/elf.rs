@@ -154,10 +154,37 @@ pub(super) fn headers(bytes: &[u8]) -> Result<(Endianness, &Header, &[SectionHea
     Ok((endian, header, sections))
 }
 
+/// Bytes of the object with these headers; `None` for one without sections.
+pub(super) fn extent(
+    endian: Endianness,
+    header: &Header,
+    sections: &[SectionHeader64<Endianness>],
+) -> Option<usize> {
+    if sections.is_empty() {
+        return None;
+    }
+    let mut end = table_end(header, endian, sections.len())?;
+    for section in sections {
+        if let Some((offset, size)) = section.file_range(endian) {
+            end = end.max(offset.checked_add(size)?);
+        }
+    }
+    usize::try_from(end).ok()
+}
+
+/// Where the section headers end.
+fn table_end(header: &Header, endian: Endianness, count: usize) -> Option<u64> {
+    let size = count as u64 * u64::from(header.e_shentsize(endian));
+    header.e_shoff(endian).checked_add(size)
+}
+
 impl<'a> Elf<'a> {
     /// Reads the tables.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let (endian, header, headers) = headers(bytes)?;
+        // What is behind its end is not the object's, and must not make room for more work.
+        let end = extent(endian, header, headers).filter(|end| *end <= bytes.len());
+        let bytes = &bytes[..end.unwrap_or(bytes.len())];
         let in_headers = |error: object::read::Error| malformed("the section headers", error.to_string());
         let table = header.sections(endian, bytes).map_err(in_headers)?;
         // No compiler lets sections overlap. Where they do, a small file asks for much work: every section of

@@ -2,12 +2,8 @@
 
 use std::ops::Range;
 
-use memchr::memmem;
-use object::Endianness;
-use object::elf::SectionHeader64;
-use object::read::elf::{FileHeader, SectionHeader};
-
 use super::elf;
+use memchr::memmem;
 
 const MAGIC: &[u8] = b"\x7fELF";
 
@@ -24,7 +20,7 @@ pub fn scan(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
             let object = &bytes[start..];
             let Ok((endian, header, sections)) = elf::headers(object) else { return Some(None) };
             left = left.checked_sub(sections.len())?;
-            let end = extent(endian, header, sections).filter(|&end| end <= object.len());
+            let end = elf::extent(endian, header, sections).filter(|&end| end <= object.len());
             Some(end.map(|end| start..start + end))
         })
         .flatten()
@@ -53,28 +49,4 @@ pub fn compressed(bytes: &[u8]) -> impl Iterator<Item = usize> {
         let contents = bytes.get(start..).unwrap_or_default();
         contents.starts_with(b"\x1f\x8b\x08") || contents.starts_with(b"\x28\xb5\x2f\xfd")
     })
-}
-
-/// Bytes of the object with these headers; `None` for one without sections.
-fn extent(
-    endian: Endianness,
-    header: &elf::Header,
-    sections: &[SectionHeader64<Endianness>],
-) -> Option<usize> {
-    if sections.is_empty() {
-        return None;
-    }
-    let mut end = table_end(header, endian, sections.len())?;
-    for section in sections {
-        if let Some((offset, size)) = section.file_range(endian) {
-            end = end.max(offset.checked_add(size)?);
-        }
-    }
-    usize::try_from(end).ok()
-}
-
-/// Where the section headers end.
-fn table_end(header: &elf::Header, endian: Endianness, count: usize) -> Option<u64> {
-    let size = count as u64 * u64::from(header.e_shentsize(endian));
-    header.e_shoff(endian).checked_add(size)
 }
