@@ -32,10 +32,11 @@ pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output
         true => Known::of(&Dataset::open(&place)?),
         false => Known::default(),
     };
+    let reads_modules = !ModuleChoice::parse(&verb.modules)?.is_none();
     let (place, known, verbose) = (place.as_path(), &known, terminal.verbose());
     let tasks = inputs.iter().map(|input| Task {
         name: input.name(),
-        need: input.need(),
+        need: input.need(reads_modules),
         work: Box::new(move |progress| one(input, verb, place, known, verbose, progress)),
     });
     batch::run(tasks.collect(), verb.limits.limits(), terminal, output)
@@ -58,9 +59,9 @@ impl Source<'_> {
     }
 
     /// Bytes of memory that reading it may take.
-    fn need(&self) -> u64 {
+    fn need(&self, with_modules: bool) -> u64 {
         match self {
-            Self::Files(input) => memory::need_of(&input.image),
+            Self::Files(input) => memory::need_of(&input.image, with_modules),
             Self::Live(_) => memory::OF_LIVE,
         }
     }

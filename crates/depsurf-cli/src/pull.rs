@@ -58,6 +58,7 @@ struct Work<'a> {
 /// Fetches kernels, keeps their surfaces, and prints the kernels' names.
 pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Output) -> anyhow::Result<u8> {
     let modules = ModuleChoice::parse(&verb.modules)?;
+    let reads_modules = !modules.is_none();
     let client = Client::new(options(verb));
     let directory = verb.cache.clone().or_else(dataset::cache);
     let cache = Cache::new(directory.context("no place for what is fetched: name one with --cache")?);
@@ -75,7 +76,7 @@ pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Outpu
     }
     let tasks = items.iter().map(|item| Task {
         name: item.kernel.release.clone(),
-        need: memory::need(item.kernel.image.size, true),
+        need: memory::need(item.kernel.image.size, true, reads_modules),
         work: Box::new(|progress| work.one(item, progress)),
     });
     let status = batch::run(tasks.collect(), verb.limits.limits(), terminal, output)?;

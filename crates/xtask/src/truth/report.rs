@@ -124,7 +124,7 @@ pub fn report(kernels: &[Booted]) -> String {
 /// What kernels list of themselves.
 pub fn lists(kernels: &[Booted]) -> String {
     let mut text = String::new();
-    let head = ["kernel", "list", "there", "equal", "equal %", "only there", "only here"];
+    let head = ["kernel", "list", "there", "equal", "explained", "only there", "only here"];
     let mut table = Table::new("### What the kernels list of themselves", &head);
     let mut examples = String::new();
     for booted in kernels {
@@ -137,10 +137,20 @@ pub fn lists(kernels: &[Booted]) -> String {
                 format!("`{}`", list.path),
                 list.there.to_string(),
                 list.equal.to_string(),
-                format!("{:.3}", 100.0 * list.equal as f64 / list.there.max(1) as f64),
+                list.explained.values().map(Vec::len).sum::<usize>().to_string(),
                 list.only_there.len().to_string(),
                 list.only_here.len().to_string(),
             ]);
+            for (reason, names) in &list.explained {
+                let shown = Listed::examples(names);
+                let _ = writeln!(
+                    examples,
+                    "- {} `{}`, {} {reason}: {shown}",
+                    booted.kernel,
+                    list.path,
+                    names.len()
+                );
+            }
             for (side, names) in [("only there", &list.only_there), ("only here", &list.only_here)] {
                 if !names.is_empty() {
                     let shown = Listed::examples(names);
