@@ -5,6 +5,7 @@
 
 mod changes;
 mod import;
+mod kernels;
 mod measure;
 mod pages;
 mod programs;
@@ -38,7 +39,7 @@ pub struct Args {
     /// Only the kernel that the budgets are about
     #[arg(long)]
     pub quick: bool,
-    /// Only this part, printed
+    /// Only this part
     #[arg(long, value_enum)]
     pub only: Option<Part>,
     /// Print only, and leave `docs/bench.md` as it is
@@ -51,6 +52,8 @@ pub struct Args {
 pub enum Part {
     /// `check` and `deps` of eBPF programs
     Programs,
+    /// `add` of packages, with modules, and of many at once
+    Kernels,
 }
 
 /// Threads that are compared.
@@ -100,6 +103,11 @@ pub fn run(args: &Args) -> Result<()> {
     fs::create_dir_all(&scratch).with_context(|| format!("cannot create `{}`", scratch.display()))?;
     let bench = Bench { depsurf: crate::target().join("release/depsurf"), scratch, runs: args.runs };
 
+    let mut budgets = Budgets { table: Table::new("### Budgets", &["work", "budget", "measured", "met"]) };
+    if args.only == Some(Part::Kernels) {
+        let table = bench.kernels()?;
+        return bench.finish(args, &[&table]);
+    }
     let mut lines: Vec<&Line> = vec![&packages::ORACLE];
     if !args.quick {
         lines = packages::STARTER
@@ -114,15 +122,14 @@ pub fn run(args: &Args) -> Result<()> {
         oracle.or_else(|| lines.iter().position(|line| line.package() == packages::ORACLE.package()));
     let oracle = oracle.context("the kernel of the budgets is among the subjects")?;
 
-    let mut budgets = Budgets { table: Table::new("### Budgets", &["work", "budget", "measured", "met"]) };
     if args.only == Some(Part::Programs) {
         let table = bench.programs(&subjects, &mut budgets)?;
-        println!("{}\n\n{}\n{}", machine(args.runs)?, budgets.table.markdown(), table.markdown());
-        return fs::remove_dir_all(&bench.scratch).context("cannot remove the scratch directory");
+        return bench.finish(args, &[&budgets.table, &table]);
     }
     let tables = [
         bench.images(&subjects, oracle, &mut budgets)?,
         bench.packages(&subjects, oracle, &mut budgets)?,
+        bench.kernels()?,
         bench.sizes(&subjects, oracle, &mut budgets)?,
         bench.pages(&subjects, &mut budgets)?,
         bench.changes(&mut budgets)?,
@@ -133,14 +140,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench.opening(&subjects, &mut budgets)?,
         bench.small()?,
     ];
-    let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);
-    for table in std::iter::once(&budgets.table).chain(&tables) {
-        text += "\n";
-        text += &table.markdown();
-    }
-    println!("{text}");
-    fs::remove_dir_all(&bench.scratch).context("cannot remove the scratch directory")?;
-    if args.dry_run { Ok(()) } else { append(&text) }
+    bench.finish(args, &std::iter::once(&budgets.table).chain(&tables).collect::<Vec<_>>())
 }
 
 /// Adds a section to the document, which is begun when there is none.
@@ -208,6 +208,18 @@ impl Budgets {
 }
 
 impl Bench {
+    /// Prints the tables, appends them to the document if that is wanted, and removes what was needed for them.
+    fn finish(&self, args: &Args, tables: &[&Table]) -> Result<()> {
+        let mut text = format!("## {}\n\n{}\n", crate::oracle::today()?, machine(args.runs)?);
+        for table in tables {
+            text += "\n";
+            text += &table.markdown();
+        }
+        println!("{text}");
+        fs::remove_dir_all(&self.scratch).context("cannot remove the scratch directory")?;
+        if args.dry_run { Ok(()) } else { append(&text) }
+    }
+
     /// `depsurf add` of a file into an empty dataset.
     fn add(&self, file: &Path, threads: usize) -> Result<Measure> {
         let dataset = self.scratch.join("added");

@@ -135,7 +135,7 @@ fn blacklist(surface: &Surface, path: &'static str, names: &[String]) -> Listed 
             continue;
         }
         match at[0] {
-            name if at.iter().any(|name| is_listed(name)) => listed.explain(SUFFIXED, name),
+            name if at.iter().any(is_listed) => listed.explain(SUFFIXED, name),
             name if name.contains('$') => listed.explain(MAPPING, name),
             name => listed.only_here.push(name.to_owned()),
         }
