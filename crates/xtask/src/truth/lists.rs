@@ -108,6 +108,8 @@ fn sites(surface: &Surface, path: &'static str, names: &[String]) -> Listed {
 const REPLACED: &str = "only there: the site of a weak function that another file replaced, under a name made for it; nothing is hooked there";
 const REPLACED_BEHIND: &str = "only there: a second site under the name of the function before it, which is that of a weak function that \
     another file replaced";
+const REFUSED: &str =
+    "only there: refused all the same, because several symbols have the name, or for want of an ftrace site";
 const SUFFIXED: &str =
     "only here: a part or clone of a function that is listed; the kernel looks for the name before the dot";
 const MAPPING: &str =
@@ -124,6 +126,9 @@ fn blacklist(surface: &Surface, path: &'static str, names: &[String]) -> Listed 
         match surface.attach(name).kprobe {
             Answer::No { reason: Obstacle::Blacklisted | Obstacle::ForbiddenText { .. } } => {
                 listed.equal += 1;
+            }
+            Answer::No { reason: Obstacle::SeveralSymbols { .. } | Obstacle::NoFtraceSite { .. } } => {
+                listed.explain(REFUSED, name);
             }
             answer => listed.only_there.push(format!("{name}: {answer}")),
         }
