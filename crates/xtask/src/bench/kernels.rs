@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::measure::{Measure, measure};
+use super::measure::{Measure, Run, measure, once};
 use super::report::{Table, mega, time};
 use super::{Bench, warm};
 use crate::packages::{self, DATASET, GENERIC, Line, ORACLE, STARTER};
@@ -36,8 +36,8 @@ impl Bench {
             eprintln!("{name}");
             let found = self.add_all(&files, modules)?;
             let unpacked =
-                self.bound(&files, r#"for f; do dpkg-deb --fsys-tarfile "$f" >/dev/null || exit 1; done"#)?;
-            let read = self.bound(&files, r#"cat -- "$@" >/dev/null"#)?;
+                bound(&files, r#"for f; do dpkg-deb --fsys-tarfile "$f" >/dev/null || exit 1; done"#)?;
+            let read = bound(&files, r#"cat -- "$@" >/dev/null"#)?;
             let bytes =
                 files.iter().map(|file| fs::metadata(file).map(|meta| meta.len())).sum::<Result<u64, _>>();
             table.row([
@@ -67,11 +67,12 @@ impl Bench {
             Ok(())
         })
     }
+}
 
-    /// What a line of shell takes with the packages.
-    fn bound(&self, files: &[PathBuf], script: &str) -> Result<Measure> {
-        let mut command = Command::new("sh");
-        command.args(["-c", script, "sh"]).args(files);
-        measure(self.runs, &command, || files.iter().try_for_each(|file| warm(file)))
-    }
+/// What a line of shell takes with the packages, once: it does so much of the same that it hardly varies.
+fn bound(files: &[PathBuf], script: &str) -> Result<Run> {
+    files.iter().try_for_each(|file| warm(file))?;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).args(files);
+    once(&command, &[])
 }
