@@ -3,6 +3,10 @@
 //! Where one kernel has a module and the other's was not read, whatever only the module has is neither added nor
 //! removed.
 
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
+
 use crate::surface::function::Function;
 use crate::surface::module::Module;
 use crate::surface::types::Type;
@@ -11,17 +15,19 @@ use crate::surface::{Fact, Surface};
 /// What of one kernel counts.
 pub(super) struct Scope<'a> {
     surface: &'a Surface,
-    /// Whether each of its modules is left out; empty where none is.
-    left_out: Vec<bool>,
+    /// Names of its modules that are left out.
+    left_out: HashSet<&'a str, FixedState>,
 }
 
 impl<'a> Scope<'a> {
     /// What of a kernel counts in a comparison with another.
     pub(super) fn new(surface: &'a Surface, other: &Surface) -> Self {
-        let knows_all = other.meta().knows(Fact::Modules);
-        let is_left_out = |module: Module<'_>| !knows_all && other.module(module.name()).is_none();
-        let left_out: Vec<bool> = surface.modules().map(is_left_out).collect();
-        Self { surface, left_out: if left_out.contains(&true) { left_out } else { Vec::new() } }
+        let mut left_out = HashSet::default();
+        if !other.meta().knows(Fact::Modules) {
+            left_out.extend(surface.modules().map(|module| module.name()));
+            other.modules().for_each(|module| _ = left_out.remove(module.name()));
+        }
+        Self { surface, left_out }
     }
 
     /// Whether everything counts.
@@ -31,7 +37,7 @@ impl<'a> Scope<'a> {
 
     /// Whether something of a module counts, or of vmlinux where there is none.
     pub(super) fn has(&self, module: Option<Module<'_>>) -> bool {
-        module.is_none_or(|module| !self.left_out.get(module.index()).is_some_and(|is_left_out| *is_left_out))
+        module.is_none_or(|module| !self.left_out.contains(module.name()))
     }
 
     /// Whether a type counts.
@@ -44,8 +50,9 @@ impl<'a> Scope<'a> {
 
     /// Whether a function counts.
     pub(super) fn has_function(&self, function: Function<'_>) -> bool {
+        let in_module = |name: &str| !self.left_out.contains(name);
         self.is_all()
             || function.is_in_vmlinux()
-            || function.modules().into_iter().any(|module| self.has(Some(module)))
+            || function.instances().any(|instance| instance.module().is_some_and(in_module))
     }
 }

@@ -156,18 +156,6 @@ impl<'a> Function<'a> {
     pub fn is_in_vmlinux(self) -> bool {
         self.surface().modules().len() == 0 || self.instances().any(Instance::is_in_vmlinux)
     }
-
-    /// The modules that define it or have a symbol of it, in the order of the surface.
-    #[must_use]
-    pub fn modules(self) -> Vec<Module<'a>> {
-        let surface = self.surface();
-        let by_code = self.instances().filter_map(|instance| surface.module(instance.module()?));
-        let by_symbol = self.symbols().filter_map(Symbol::module);
-        let mut modules: Vec<Module<'a>> = by_code.chain(by_symbol).collect();
-        modules.sort_unstable_by_key(|module| module.index);
-        modules.dedup_by_key(|module| module.index);
-        modules
-    }
 }
 
 impl<'a> Instance<'a> {
