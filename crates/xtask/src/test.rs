@@ -7,12 +7,12 @@
 //! |---|---|
 //! | `DEPSURF_SHARED` | directory with `golden/`: data of the original |
 //! | `DEPSURF_VMLINUX` | vmlinux of Debian's 6.1 cloud kernel for amd64 |
-//! | `DEPSURF_BOOT` | the package with the bootable image of the same kernel |
 //! | `DEPSURF_DUCKDB` | a Python that has the package `duckdb` |
 //! | `DEPSURF_SARIF_SCHEMA` | the JSON Schema of SARIF 2.1.0 |
 //!
 //! This verb looks for them, fetching the kernel where the system's apt knows it, DuckDB where pip does and the schema where
-//! cargo does, runs cargo's tests with all features, those that need a program without them, and gathers those lines.
+//! cargo does, runs cargo's tests with all features, those that need a program without them, and gathers those lines. A comparison
+//! of the kernel's bootable image with its vmlinux ([`boot`]) is one test more.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -21,8 +21,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+use crate::oracle::boot;
 use crate::packages::{self, Unavailable};
 use crate::{cargo, duckdb, sarif};
+
+/// The comparison that is no test of cargo's.
+const BOOTABLE: &str = "a bootable image against its vmlinux";
 
 /// What to run.
 #[derive(Debug, Parser)]
@@ -50,13 +54,14 @@ pub fn run(args: &Args) -> Result<()> {
         Ok(path) => environment.push(("DEPSURF_SHARED", path)),
         Err(reason) => skipped.push(format!("comparisons with golden data: {reason}")),
     }
+    let mut bootable = None;
     match kernel() {
         Ok(path) => {
-            environment.push(("DEPSURF_VMLINUX", path));
             match image() {
-                Ok(path) => environment.push(("DEPSURF_BOOT", path)),
-                Err(error) => skipped.push(format!("a bootable image against its vmlinux: {error:#}")),
+                Ok(image) => bootable = Some((path.clone(), image)),
+                Err(error) => skipped.push(format!("{BOOTABLE}: {error:#}")),
             }
+            environment.push(("DEPSURF_VMLINUX", path));
         }
         Err(Unavailable::Here(reason)) => skipped.push(format!("comparisons on a real kernel: {reason}")),
         Err(Unavailable::Failed(error)) if args.require_kernel => {
@@ -75,6 +80,14 @@ pub fn run(args: &Args) -> Result<()> {
         command.args(what).args(["--", "--show-output"]).args(&args.filter);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         passed &= tests(command, &mut totals, &mut skipped)?;
+    }
+    if let Some((vmlinux, image)) = bootable
+        && (args.filter.is_empty() || args.filter.iter().any(|word| BOOTABLE.contains(word.as_str())))
+    {
+        let is_same = boot::check(&vmlinux, &image)?;
+        println!("test {BOOTABLE} ... {}", if is_same { "ok" } else { "FAILED" });
+        *if is_same { &mut totals.passed } else { &mut totals.failed } += 1;
+        passed &= is_same;
     }
     loudly(&skipped);
     println!(

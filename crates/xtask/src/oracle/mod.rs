@@ -5,6 +5,7 @@
 //! too, and the verb fails when it occurs. `docs/oracle.md` keeps the last run.
 
 mod arch;
+pub mod boot;
 mod btf;
 mod elf;
 mod function;
@@ -13,7 +14,7 @@ mod image;
 mod module;
 mod pahole;
 mod symbol;
-mod table;
+pub mod table;
 mod types;
 mod unistd;
 

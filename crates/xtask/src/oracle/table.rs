@@ -105,6 +105,12 @@ impl Row {
         format!("{}.{:03}", share / 1000, share % 1000)
     }
 
+    /// An example of a difference without an explanation.
+    pub fn unexplained_example(&self) -> Option<&str> {
+        let mut unexplained = self.reasons.iter().filter(|((_, reason), _)| *reason == UNEXPLAINED);
+        unexplained.next().map(|(_, (_, example))| example.as_str())
+    }
+
     fn cells(&self) -> [String; 7] {
         [
             self.kind.clone(),

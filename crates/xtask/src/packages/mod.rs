@@ -172,6 +172,8 @@ pub struct Released {
     pub version: String,
     /// The package that holds its configuration.
     config: String,
+    /// The package that holds its bootable image.
+    image: String,
 }
 
 impl Released {
@@ -185,7 +187,12 @@ impl Released {
         Ok(paths)
     }
 
-    /// Removes what [`Released::fetch`] fetched; a directory that the user named is left alone.
+    /// The package with the bootable image, fetched where it is not here.
+    pub fn fetch_image(&self) -> Result<PathBuf> {
+        of_release(self.suite, self.arch, &self.image, &self.version)
+    }
+
+    /// Removes what was fetched; a directory that the user named is left alone.
     pub fn remove(&self, paths: &[PathBuf]) -> Result<()> {
         for path in paths.iter().filter(|path| path.starts_with(cache())) {
             match fs::remove_file(path) {
@@ -204,7 +211,8 @@ pub fn released(suite: &'static str, series: &str, arch: &'static str) -> Result
     let mirror = apt::Mirror::open_release(suite, arch, &cache()).map_err(anyhow::Error::from)?;
     let start = format!("linux-image-{series}.");
     let all = mirror.packages(&|package| {
-        package.starts_with(&start) || package.starts_with(&format!("linux-base-{series}."))
+        let beside = ["linux-base", "linux-binary"].map(|kind| format!("{kind}-{series}."));
+        package.starts_with(&start) || beside.iter().any(|start| package.starts_with(start))
     })?;
     let has =
         |name: &str, version: &str| all.iter().any(|found| found.package == name && found.version == version);
@@ -218,10 +226,19 @@ pub fn released(suite: &'static str, series: &str, arch: &'static str) -> Result
         // What follows the version and the ABI number, or the suffix of the release, is the flavour.
         let flavour = release.split('-').skip(1).skip_while(|part| part.parse::<u32>().is_ok());
         let flavour = flavour.collect::<Vec<_>>().join("-");
-        let base = format!("linux-base-{release}");
-        let config = if has(&base, &found.version) { base } else { format!("linux-image-{release}") };
-        let released =
-            Released { suite, arch, release: release.into(), version: found.version.clone(), config };
+        // Newer packages have configuration and image apart.
+        let named = |kind: &str| {
+            let name = format!("{kind}-{release}");
+            if has(&name, &found.version) { name } else { format!("linux-image-{release}") }
+        };
+        let released = Released {
+            suite,
+            arch,
+            release: release.into(),
+            version: found.version.clone(),
+            config: named("linux-base"),
+            image: named("linux-binary"),
+        };
         match newest.iter_mut().find(|(other, _)| *other == flavour) {
             Some((_, other)) if numbers(&other.version) < numbers(&released.version) => *other = released,
             Some(_) => {}

@@ -1,18 +1,20 @@
 //! `support`: every kernel image that Debian's suites have, read one by one, and what became of each.
 //!
-//! For each image the packages are fetched, `depsurf add` is run as a user would run it, measured, and the packages are removed.
-//! The surface and the figures stay below `target/support`, so that a run that is cut goes on where it was, and the document
+//! For each image the packages are fetched, `depsurf add` is run as a user would run it, measured, and the packages are removed:
+//! once for the debug package, once for the package with the bootable image alone, whose surface is compared with the first.
+//! The surfaces and the figures stay below `target/support`, so that a run that is cut goes on where it was, and the document
 //! can be written again without another run.
 
 mod count;
 mod explain;
+mod images;
 mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use depsurf::kernel::Arch;
 use depsurf::progress::Silent;
@@ -52,7 +54,17 @@ pub struct Row {
     pub release: String,
     /// Package version.
     pub version: String,
-    /// Bytes of the debug package.
+    /// How the debug package was read.
+    #[serde(flatten)]
+    pub debug: Reading,
+    /// How the package with the bootable image was read.
+    pub image: Option<Reading>,
+}
+
+/// How a package was read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reading {
+    /// Bytes of the package.
     pub package: u64,
     /// Wall-clock time in milliseconds.
     pub time: u64,
@@ -95,12 +107,12 @@ pub fn run(args: &Args) -> Result<()> {
     let path = crate::root().join("docs/support.md");
     fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     println!("{} images of {} read; wrote {}", done.len(), wanted.len(), path.display());
-    let failed = done.iter().filter(|(row, _)| row.error.is_some()).count();
+    let failed = done.iter().filter(|read| read.row.debug.error.is_some()).count();
     ensure!(failed == 0, "{failed} images could not be read");
     let unexplained = report::unexplained(&done);
-    if !unexplained.is_empty() {
-        bail!("figures out of line that nothing explains: {}", unexplained.join(", "));
-    }
+    ensure!(unexplained.is_empty(), "figures out of line that nothing explains: {}", unexplained.join(", "));
+    let wrong = images::wrong(&done);
+    ensure!(wrong.is_empty(), "bootable images that tell something else: {}", wrong.join(", "));
     Ok(())
 }
 
@@ -113,72 +125,110 @@ impl Args {
     }
 }
 
+/// A kernel as it was read.
+pub struct Read {
+    pub row: Row,
+    /// What its debug package gave, unless reading failed.
+    pub surface: Option<Surface>,
+    /// What its bootable image gave, unless reading failed.
+    pub image: Option<Surface>,
+}
+
+/// Directories of the datasets below [`home`], of the debug package and of the bootable image.
+const DATASETS: [&str; 2] = ["dataset", "image"];
+
 /// The directory of what is kept of an image.
 fn home(image: &Released, place: &Path) -> PathBuf {
     place.join(format!("{}-{}", image.suite, image.release))
 }
 
-/// What was read of an image before, with its surface unless reading failed.
-fn kept(image: &Released, place: &Path) -> Result<Option<(Row, Option<Surface>)>> {
-    let home = home(image, place);
+/// The figures of an image that was read before.
+fn row(home: &Path) -> Result<Option<Row>> {
     let Ok(text) = fs::read_to_string(home.join("row.json")) else { return Ok(None) };
-    let row: Row = serde_json::from_str(&text).with_context(|| format!("`{}`", home.display()))?;
-    if row.error.is_some() {
-        return Ok(Some((row, None)));
-    }
-    let dataset = Dataset::open(home.join("dataset"))?;
-    let surface = dataset.surfaces(|_| true, &Silent)?.surfaces.pop();
-    Ok(Some((row, surface)))
+    Ok(Some(serde_json::from_str(&text).with_context(|| format!("`{}`", home.display()))?))
 }
 
+/// What was read of an image before.
+fn kept(image: &Released, place: &Path) -> Result<Option<Read>> {
+    let home = home(image, place);
+    let Some(row) = row(&home)? else { return Ok(None) };
+    let surface = |name: &str, reading: Option<&Reading>| -> Result<Option<Surface>> {
+        if reading.is_none_or(|reading| reading.error.is_some()) {
+            return Ok(None);
+        }
+        Ok(Dataset::open(home.join(name))?.surfaces(|_| true, &Silent)?.surfaces.pop())
+    };
+    let [debug, boot] = DATASETS;
+    let (surface, image) = (surface(debug, Some(&row.debug))?, surface(boot, row.image.as_ref())?);
+    Ok(Some(Read { row, surface, image }))
+}
+
+/// Reads what was not read before.
 fn read(image: &Released, place: &Path, again: bool) -> Result<()> {
     let home = home(image, place);
-    let done = home.join("row.json");
-    if done.is_file() && !again {
-        return Ok(());
+    let [debug, boot] = DATASETS.map(|name| home.join(name));
+    let mut row = match row(&home)? {
+        Some(row) if !again && row.debug.error.is_none() => row,
+        _ => {
+            let paths = image.fetch()?;
+            let reading = add(&debug, &paths)?;
+            image.remove(&paths)?;
+            Row {
+                suite: image.suite.into(),
+                arch: image.arch.into(),
+                release: image.release.clone(),
+                version: image.version.clone(),
+                debug: reading,
+                image: None,
+            }
+        }
+    };
+    let keep = |row: &Row| {
+        fs::write(home.join("row.json"), serde_json::to_string_pretty(row)?)
+            .with_context(|| format!("cannot write to `{}`", home.display()))
+    };
+    keep(&row)?;
+    if row.image.as_ref().is_none_or(|reading| reading.error.is_some()) {
+        let paths = [image.fetch_image()?];
+        row.image = Some(add(&boot, &paths)?);
+        image.remove(&paths)?;
+        keep(&row)?;
     }
-    let _ = fs::remove_dir_all(&home);
-    let dataset = home.join("dataset");
-    fs::create_dir_all(&home).with_context(|| format!("cannot create `{}`", home.display()))?;
-    let paths = image.fetch()?;
+    for reading in [Some(&row.debug), row.image.as_ref()].into_iter().flatten() {
+        let (seconds, peak) = (reading.time as f64 / 1e3, reading.peak / 1_000_000);
+        let error = reading.error.as_deref().map(|error| format!(", {error}")).unwrap_or_default();
+        println!("{} {}: {seconds:.1} s, {peak} MB{error}", image.suite, image.release);
+    }
+    Ok(())
+}
+
+/// Adds packages, of which the first has the kernel, to a dataset of their own.
+fn add(dataset: &Path, paths: &[PathBuf]) -> Result<Reading> {
+    if let Err(error) = fs::remove_dir_all(dataset)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error).with_context(|| format!("cannot remove `{}`", dataset.display()));
+    }
+    fs::create_dir_all(dataset).with_context(|| format!("cannot create `{}`", dataset.display()))?;
     let command = || {
         let mut command = Command::new(crate::target().join("release/depsurf"));
-        command.arg("--dataset").arg(&dataset).arg("add").args(&paths);
+        command.arg("--dataset").arg(dataset).arg("add").args(paths);
         command
     };
-    let size = fs::metadata(&paths[0]).map_or(0, |meta| meta.len());
-    let mut row = Row {
-        suite: image.suite.into(),
-        arch: image.arch.into(),
-        release: image.release.clone(),
-        version: image.version.clone(),
-        package: size,
-        time: 0,
-        cpu: 0,
-        peak: 0,
-        error: None,
-    };
-    match bench::once(&command(), &[]) {
-        Ok(run) => {
-            row.time = run.time.as_millis() as u64;
-            row.cpu = run.cpu.as_millis() as u64;
-            row.peak = run.peak;
-        }
+    let package = fs::metadata(&paths[0]).map_or(0, |meta| meta.len());
+    Ok(match bench::once(&command(), &[]) {
+        Ok(run) => Reading {
+            package,
+            time: run.time.as_millis() as u64,
+            cpu: run.cpu.as_millis() as u64,
+            peak: run.peak,
+            error: None,
+        },
         Err(_) => {
             let output = command().output().context("cannot run depsurf")?;
-            row.error = Some(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+            let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            ensure!(!output.status.success() && !error.is_empty(), "depsurf ended early and then it did not");
+            Reading { package, time: 0, cpu: 0, peak: 0, error: Some(error) }
         }
-    }
-    image.remove(&paths)?;
-    fs::write(&done, serde_json::to_string_pretty(&row)?)
-        .with_context(|| format!("cannot write `{}`", done.display()))?;
-    println!(
-        "{} {}: {:.1} s, {} MB{}",
-        image.suite,
-        image.release,
-        row.time as f64 / 1e3,
-        row.peak / 1_000_000,
-        row.error.as_deref().map(|error| format!(", {error}")).unwrap_or_default()
-    );
-    Ok(())
+    })
 }

@@ -4,26 +4,24 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anyhow::Result;
-use depsurf::surface::Surface;
 use depsurf::surface::meta::{Evidence, Fact};
 
 use super::count::{COLUMNS, Count, MEANING, counts};
 use super::explain::{REASONS, reason};
-use super::{Row, SUITES};
+use super::{Read, SUITES, images};
 use crate::bench::Table;
 use crate::packages::Released;
 
 /// How far from the median of its suite a number may be, as a factor, before it is out of line.
 const NEAR: f64 = 1.25;
 
-type Read = (Row, Option<Surface>);
-
 /// The document.
 pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
     let mut text = format!(
         "# Which kernels are read, and how well\n\n\
          Written by `cargo xtask support` on {}: the newest kernels that Debian's suites have for nine architectures in all flavours, \
-         each read by `depsurf add` from its debug package and the package with its configuration. {} images were read{}.\n\n",
+         each read by `depsurf add` from its debug package and the package with its configuration, and once more from its bootable image alone. \
+         {} images were read{}.\n\n",
         crate::oracle::today()?,
         done.len(),
         if missing.is_empty() { String::new() } else { format!(", {} were not", missing.len()) },
@@ -31,7 +29,7 @@ pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
     text += "Times are those of two busy processors that others used too: they show the order of magnitude, `docs/bench.md` has \
              figures of a quiet machine. The peak is the resident set, which counts pages of the mapped package.\n\n";
     for (suite, series) in SUITES {
-        let of_suite: Vec<&Read> = done.iter().filter(|(row, _)| row.suite == suite).collect();
+        let of_suite: Vec<&Read> = done.iter().filter(|read| read.row.suite == suite).collect();
         if of_suite.is_empty() {
             continue;
         }
@@ -48,6 +46,7 @@ pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
     }
     text += "\n## Notes, and what is unknown\n\n";
     text += &notes(done)?;
+    text += &images::section(done)?;
     if !missing.is_empty() {
         text += "\n## Not read\n\n";
         for image in missing {
@@ -63,20 +62,25 @@ fn times(suite: &str, series: &str, rows: &[&Read]) -> Table {
         &title,
         &["image", "package MB", "s", "processor s", "peak MB", "surface MB", "types", "notes"],
     );
-    for (row, surface) in rows {
+    for Read { row, surface, .. } in rows {
         let mega = |bytes: u64| (bytes / 1_000_000).to_string();
+        let reading = &row.debug;
         let Some(surface) = surface else {
-            table.row([row.release.clone(), mega(row.package), row.error.clone().unwrap_or_default()]);
+            table.row([
+                row.release.clone(),
+                mega(reading.package),
+                reading.error.clone().unwrap_or_default(),
+            ]);
             continue;
         };
         let types = if surface.meta().has_btf() == Some(true) { ".BTF" } else { "DWARF" };
         let notes = surface.notes().map_or(0, |notes| notes.len());
         table.row([
             row.release.clone(),
-            mega(row.package),
-            format!("{:.1}", row.time as f64 / 1e3),
-            format!("{:.1}", row.cpu as f64 / 1e3),
-            mega(row.peak),
+            mega(reading.package),
+            format!("{:.1}", reading.time as f64 / 1e3),
+            format!("{:.1}", reading.cpu as f64 / 1e3),
+            mega(reading.peak),
             format!("{:.1}", surface.bytes().len() as f64 / 1e6),
             types.into(),
             notes.to_string(),
@@ -88,7 +92,7 @@ fn times(suite: &str, series: &str, rows: &[&Read]) -> Table {
 /// The numbers of a suite's images; those out of line are marked.
 fn numbers(rows: &[&Read]) -> Table {
     let all: Vec<_> =
-        rows.iter().filter_map(|(row, surface)| Some((row, counts(surface.as_ref()?)))).collect();
+        rows.iter().filter_map(|read| Some((&read.row, counts(read.surface.as_ref()?)))).collect();
     let medians = medians(&all.iter().map(|(_, counts)| *counts).collect::<Vec<_>>());
     let mut table = Table::new("", &[&["image"], &COLUMNS[..]].concat());
     for (row, counts) in &all {
@@ -121,8 +125,8 @@ pub fn unexplained(done: &[Read]) -> Vec<String> {
     for (suite, _) in SUITES {
         let all: Vec<_> = done
             .iter()
-            .filter(|(row, _)| row.suite == suite)
-            .filter_map(|(row, surface)| Some((row, surface.as_ref()?)))
+            .filter(|read| read.row.suite == suite)
+            .filter_map(|read| Some((&read.row, read.surface.as_ref()?)))
             .map(|(row, surface)| (row, surface, counts(surface)))
             .collect();
         let medians = medians(&all.iter().map(|(.., counts)| *counts).collect::<Vec<_>>());
@@ -147,7 +151,7 @@ fn notes(done: &[Read]) -> Result<String> {
         }
         None => lines.push((line, BTreeSet::from([image]))),
     };
-    for (row, surface) in done {
+    for Read { row, surface, .. } in done {
         let Some(surface) = surface else { continue };
         for note in surface.notes()? {
             let kind = if note.lossy { "lost" } else { "left out" };
