@@ -53,9 +53,10 @@ pub fn run(architectures: &[Arch]) -> Result<()> {
 
 /// The section of an architecture, and what is in it.
 fn compare(image: &Released, arch: Arch) -> Result<(String, Vec<Row>)> {
-    let paths = image.fetch()?;
-    let vmlinux = packages::unpacked(&paths[0])?;
-    let kernel = source::open(&paths[0], &source::Options::default(), &Silent)?;
+    let packages = image.fetch()?;
+    let debug = &packages.paths[0];
+    let vmlinux = packages::unpacked(debug)?;
+    let kernel = source::open(debug, &source::Options::default(), &Silent)?;
     let surface = surface(&kernel, false)?;
     let mut rows = elf::compare(&vmlinux, &surface)?;
     let from_dwarf = self::surface(&kernel, true)?;
@@ -79,7 +80,7 @@ fn compare(image: &Released, arch: Arch) -> Result<(String, Vec<Row>)> {
     text += "\n";
     text += &table::reasons(&rows);
     std::fs::remove_file(&vmlinux).with_context(|| format!("cannot remove `{}`", vmlinux.display()))?;
-    image.remove(&paths)?;
+    packages.remove()?;
     Ok((text.trim_end().to_owned() + "\n", rows))
 }
 

@@ -176,26 +176,20 @@ pub struct Released {
     image: String,
 }
 
-impl Released {
-    /// The debug package and the one with the configuration, fetched where they are not here.
-    pub fn fetch(&self) -> Result<Vec<PathBuf>> {
-        let debug = format!("linux-image-{}-dbg", self.release);
-        let mut paths = Vec::new();
-        for name in [&debug, &self.config] {
-            paths.push(of_release(self.suite, self.arch, name, &self.version)?);
-        }
-        Ok(paths)
-    }
+/// Packages that are here for a while.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Where they are.
+    pub paths: Vec<PathBuf>,
+    /// Those that were not here before.
+    new: Vec<PathBuf>,
+}
 
-    /// The package with the bootable image, fetched where it is not here.
-    pub fn fetch_image(&self) -> Result<PathBuf> {
-        of_release(self.suite, self.arch, &self.image, &self.version)
-    }
-
-    /// Removes what was fetched; a directory that the user named is left alone.
-    pub fn remove(&self, paths: &[PathBuf]) -> Result<()> {
-        for path in paths.iter().filter(|path| path.starts_with(cache())) {
-            match fs::remove_file(path) {
+impl Fetched {
+    /// Removes what was not here before.
+    pub fn remove(self) -> Result<()> {
+        for path in self.new {
+            match fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot remove `{}`", path.display()));
                 }
@@ -203,6 +197,32 @@ impl Released {
             }
         }
         Ok(())
+    }
+}
+
+impl Released {
+    /// The debug package and the one with the configuration.
+    pub fn fetch(&self) -> Result<Fetched> {
+        self.get(&[&format!("linux-image-{}-dbg", self.release), &self.config])
+    }
+
+    /// The package with the bootable image.
+    pub fn fetch_image(&self) -> Result<Fetched> {
+        self.get(&[&self.image])
+    }
+
+    fn get(&self, names: &[&str]) -> Result<Fetched> {
+        let mut fetched = Fetched { paths: Vec::new(), new: Vec::new() };
+        for name in names {
+            if let Some(path) = local_of(self.arch, name, &self.version) {
+                fetched.paths.push(path);
+            } else {
+                let path = of_release(self.suite, self.arch, name, &self.version)?;
+                fetched.new.push(path.clone());
+                fetched.paths.push(path);
+            }
+        }
+        Ok(fetched)
     }
 }
 
@@ -251,13 +271,18 @@ pub fn released(suite: &'static str, series: &str, arch: &'static str) -> Result
 
 /// A package of a release, by its exact name and version.
 pub fn of_release(suite: &str, arch: &'static str, name: &str, version: &str) -> Result<PathBuf> {
-    let here = local(arch, &|package| package == name);
-    match here.into_iter().find(|found| found.version == version).and_then(|found| found.path) {
+    match local_of(arch, name, version) {
         Some(path) => Ok(path),
         None => apt::Mirror::open_release(suite, arch, &cache())
             .map_err(anyhow::Error::from)?
             .download(name, version),
     }
+}
+
+/// A package on this machine, by its exact name and version.
+fn local_of(arch: &str, name: &str, version: &str) -> Option<PathBuf> {
+    let here = local(arch, &|package| package == name);
+    here.into_iter().find(|found| found.version == version).and_then(|found| found.path)
 }
 
 /// The vmlinux of a line's package as a file of its own, for tools that read no packages.

@@ -170,9 +170,9 @@ fn read(image: &Released, place: &Path, again: bool) -> Result<()> {
     let mut row = match row(&home)? {
         Some(row) if !again && row.debug.error.is_none() => row,
         _ => {
-            let paths = image.fetch()?;
-            let reading = add(&debug, &paths)?;
-            image.remove(&paths)?;
+            let packages = image.fetch()?;
+            let reading = add(&debug, &packages.paths)?;
+            packages.remove()?;
             Row {
                 suite: image.suite.into(),
                 arch: image.arch.into(),
@@ -189,9 +189,9 @@ fn read(image: &Released, place: &Path, again: bool) -> Result<()> {
     };
     keep(&row)?;
     if row.image.as_ref().is_none_or(|reading| reading.error.is_some()) {
-        let paths = [image.fetch_image()?];
-        row.image = Some(add(&boot, &paths)?);
-        image.remove(&paths)?;
+        let packages = image.fetch_image()?;
+        row.image = Some(add(&boot, &packages.paths)?);
+        packages.remove()?;
         keep(&row)?;
     }
     for reading in [Some(&row.debug), row.image.as_ref()].into_iter().flatten() {
