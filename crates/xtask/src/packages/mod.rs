@@ -160,7 +160,7 @@ pub fn release(line: &Line) -> Result<(String, String)> {
 }
 
 /// A kernel image that a release has for an architecture.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
     /// Debian suite.
     pub suite: &'static str,
@@ -168,6 +168,8 @@ pub struct Released {
     pub arch: &'static str,
     /// `6.1.0-50-cloud-amd64`: what is between `linux-image-` and `-dbg`.
     pub release: String,
+    /// `cloud-amd64`: the release without versions.
+    pub flavour: String,
     /// Package version.
     pub version: String,
     /// The package that holds its configuration.
@@ -236,7 +238,7 @@ pub fn released(suite: &'static str, series: &str, arch: &'static str) -> Result
     })?;
     let has =
         |name: &str, version: &str| all.iter().any(|found| found.package == name && found.version == version);
-    let mut newest: Vec<(String, Released)> = Vec::new();
+    let mut newest: Vec<Released> = Vec::new();
     for found in &all {
         let Some(release) =
             found.package.strip_prefix("linux-image-").and_then(|rest| rest.strip_suffix("-dbg"))
@@ -255,18 +257,19 @@ pub fn released(suite: &'static str, series: &str, arch: &'static str) -> Result
             suite,
             arch,
             release: release.into(),
+            flavour,
             version: found.version.clone(),
             config: named("linux-base"),
             image: named("linux-binary"),
         };
-        match newest.iter_mut().find(|(other, _)| *other == flavour) {
-            Some((_, other)) if numbers(&other.version) < numbers(&released.version) => *other = released,
+        match newest.iter_mut().find(|other| other.flavour == released.flavour) {
+            Some(other) if numbers(&other.version) < numbers(&released.version) => *other = released,
             Some(_) => {}
-            None => newest.push((flavour, released)),
+            None => newest.push(released),
         }
     }
-    newest.sort();
-    Ok(newest.into_iter().map(|(_, released)| released).collect())
+    newest.sort_by(|a, b| a.flavour.cmp(&b.flavour));
+    Ok(newest)
 }
 
 /// A package of a release, by its exact name and version.

@@ -20,7 +20,7 @@ pub fn section(done: &[Read]) -> Result<String> {
         .to_owned();
     for (suite, series) in SUITES {
         let of_suite: Vec<&Read> =
-            done.iter().filter(|read| read.row.suite == suite && read.row.image.is_some()).collect();
+            done.iter().filter(|read| read.is_of(suite) && read.row.image.is_some()).collect();
         if !of_suite.is_empty() {
             writeln!(text, "{}", table(suite, series, &of_suite).markdown())?;
         }

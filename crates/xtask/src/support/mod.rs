@@ -26,8 +26,20 @@ use crate::packages::{self, Released};
 use crate::{bench, cargo};
 
 /// The suites, with the series of kernels that is told of each.
-const SUITES: [(&str, &str); 5] =
-    [("bullseye", "5.10"), ("bookworm", "6.1"), ("trixie", "6.12"), ("forky", "7.2"), ("sid", "7.2")];
+const SUITES: [(&str, &str); 6] = [
+    ("bullseye", "5.10"),
+    ("bookworm", "6.1"),
+    ("trixie", "6.12"),
+    ("forky", "7.2"),
+    ("sid", "7.2"),
+    ("trixie-backports", "7.3"),
+];
+
+/// Suites whose kernels of the same series are read where those of another suite, the second, are gone from the mirror.
+const STAND_INS: [(&str, &str, &str); 1] = [("bookworm-backports", "trixie", "6.12")];
+
+/// The most memory that reading an image may take, in bytes.
+const MOST_MEMORY: u64 = 1_000_000_000;
 
 /// What to read.
 #[derive(Debug, Parser)]
@@ -89,12 +101,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if !args.report {
         cargo::run(&["build", "--release", "--package", "depsurf-cli"])?;
-        for image in wanted.iter().filter(|image| args.wants(image)) {
-            // A mirror may be between two states; the image is told as not read, and the next run takes it up.
-            if let Err(error) = read(image, &place, args.again) {
-                eprintln!("{} {}: {error:#}", image.suite, image.release);
-            }
-        }
+        read_all(&wanted, args, &place);
     }
     let (mut done, mut missing) = (Vec::new(), Vec::new());
     for image in &wanted {
@@ -103,10 +110,24 @@ pub fn run(args: &Args) -> Result<()> {
             None => missing.push(image),
         }
     }
+    let instead = stand_ins(&missing)?;
+    if !args.report {
+        read_all(&instead, args, &place);
+    }
+    for image in &instead {
+        done.extend(kept(image, &place)?);
+    }
     let text = report::document(&done, &missing)?;
     let path = crate::root().join("docs/support.md");
     fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     println!("{} images of {} read; wrote {}", done.len(), wanted.len(), path.display());
+    let heavy: Vec<_> = done.iter().filter(|read| read.row.debug.peak >= MOST_MEMORY).collect();
+    let heavy: Vec<_> = heavy.iter().map(|read| read.row.release.as_str()).collect();
+    ensure!(
+        heavy.is_empty(),
+        "images that took more than {MOST_MEMORY} bytes of memory: {}",
+        heavy.join(", ")
+    );
     let failed = done.iter().filter(|read| read.row.debug.error.is_some()).count();
     ensure!(failed == 0, "{failed} images could not be read");
     let unexplained = report::unexplained(&done);
@@ -116,13 +137,39 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Reads images. A mirror may be between two states: an image that cannot be had is told as not read, and the next run takes it up.
+fn read_all(images: &[Released], args: &Args, place: &Path) {
+    for image in images.iter().filter(|image| args.wants(image)) {
+        if let Err(error) = read(image, place, args.again) {
+            eprintln!("{} {}: {error:#}", image.suite, image.release);
+        }
+    }
+}
+
+/// Kernels of other suites in the place of those that are missing.
+fn stand_ins(missing: &[&Released]) -> Result<Vec<Released>> {
+    let mut found = Vec::new();
+    for image in missing {
+        for (suite, _, series) in STAND_INS.iter().filter(|(_, of, _)| *of == image.suite) {
+            let others = packages::released(suite, series, image.arch)?;
+            found.extend(others.into_iter().filter(|other| other.flavour == image.flavour));
+        }
+    }
+    Ok(found)
+}
+
 impl Args {
     fn wants(&self, image: &Released) -> bool {
         let is_of = |word: &String| {
-            word == image.suite || word == image.arch || image.release.starts_with(word.as_str())
+            word == table_of(image.suite) || word == image.arch || image.release.starts_with(word.as_str())
         };
         self.words.is_empty() || self.words.iter().any(is_of)
     }
+}
+
+/// The suite in whose table an image of a suite is.
+fn table_of(suite: &str) -> &str {
+    STAND_INS.iter().find(|(other, ..)| *other == suite).map_or(suite, |(_, of, _)| of)
 }
 
 /// A kernel as it was read.
@@ -132,6 +179,12 @@ pub struct Read {
     pub surface: Option<Surface>,
     /// What its bootable image gave, unless reading failed.
     pub image: Option<Surface>,
+}
+
+impl Read {
+    fn is_of(&self, suite: &str) -> bool {
+        table_of(&self.row.suite) == suite
+    }
 }
 
 /// Directories of the datasets below [`home`], of the debug package and of the bootable image.

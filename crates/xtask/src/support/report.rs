@@ -29,7 +29,7 @@ pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
     text += "Times are those of two busy processors that others used too: they show the order of magnitude, `docs/bench.md` has \
              figures of a quiet machine. The peak is the resident set, which counts pages of the mapped package.\n\n";
     for (suite, series) in SUITES {
-        let of_suite: Vec<&Read> = done.iter().filter(|read| read.row.suite == suite).collect();
+        let of_suite: Vec<&Read> = done.iter().filter(|read| read.is_of(suite)).collect();
         if of_suite.is_empty() {
             continue;
         }
@@ -52,6 +52,13 @@ pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
         for image in missing {
             writeln!(text, "- {} `{}` {}", image.suite, image.release, image.version)?;
         }
+        let others: Vec<String> =
+            super::STAND_INS.iter().map(|(other, suite, _)| format!("`{other}` for {suite}")).collect();
+        writeln!(
+            text,
+            "\nThe mirror's index has their packages, the mirror has not. Kernels of the same series and flavour were read instead, from {}.",
+            others.join(", ")
+        )?;
     }
     Ok(text.trim_end().to_owned() + "\n")
 }
@@ -125,7 +132,7 @@ pub fn unexplained(done: &[Read]) -> Vec<String> {
     for (suite, _) in SUITES {
         let all: Vec<_> = done
             .iter()
-            .filter(|read| read.row.suite == suite)
+            .filter(|read| read.is_of(suite))
             .filter_map(|read| Some((&read.row, read.surface.as_ref()?)))
             .map(|(row, surface)| (row, surface, counts(surface)))
             .collect();
