@@ -47,17 +47,19 @@ pub static REASONS: &[Reason] = &[
     },
     Reason {
         id: "no-btf",
-        text: "A kernel that was built without BTF (CONFIG_DEBUG_INFO_BTF) has no kfunc that can be called; of 6.1 that is so for most architectures.",
+        text: "A kernel that was built without BTF (CONFIG_DEBUG_INFO_BTF) has no kfunc that can be called; that is so for most architectures of 6.1, \
+               and for armhf and loong64 still.",
         columns: &["kfunc"],
         applies: |_, surface| surface.meta().has_btf().is_some(),
     },
     Reason {
         id: "small-configuration",
-        text: "Kernels for clouds, mainframes and machines with few drivers leave out most of these, and clouds build in what is left: fewer options, \
+        text: "Kernels for clouds, mainframes and architectures with few machines leave out most of these, and clouds build in what is left: fewer options, \
                functions and init functions, more trace events of file systems.",
         columns: &["func", "symbol", "ftrace", "init", "export", "struct", "event", "raw tp", "config"],
         applies: |row, _| {
-            row.release.contains("cloud") || is_one_of(row, &["s390x", "mips64el", "ppc64el", "riscv64"])
+            row.release.contains("cloud")
+                || is_one_of(row, &["s390x", "mips64el", "ppc64el", "riscv64", "loong64"])
         },
     },
     Reason {
