@@ -149,15 +149,20 @@ impl<'i> Reader<'_, 'i> {
 
     /// What `populate_kprobe_blacklist` (`kernel/kprobes.c`) puts together: a list of functions, the sections for
     /// `__kprobes` and `noinstr`, what the architecture adds; and, as `within_kprobe_blacklist` has it,
-    /// the compiler's clones and parts of all these.
+    /// the compiler's clones and parts of all these. Only areas in the kernel's text get there: arm64 had the text of its identity map
+    /// in it and on the list, before it was moved to read-only data.
     fn kprobe_blacklist(&mut self) -> Result<Evidence> {
         let areas = [
             (("__kprobes_text_start", "__kprobes_text_end"), ATTACH_KPROBES_TEXT),
             (("__noinstr_text_start", "__noinstr_text_end"), ATTACH_NOINSTR),
         ];
         let entry = self.image.machine().no_probe_areas.iter().map(|&area| (area, ATTACH_ENTRY));
+        let text = self.image.between("_stext", "_etext");
+        let is_text = |area: &Range<u64>| {
+            text.as_ref().is_none_or(|text| text.start <= area.start && area.end <= text.end)
+        };
         for ((start, stop), bit) in areas.into_iter().chain(entry) {
-            if let Some(range) = self.image.between(start, stop) {
+            if let Some(range) = self.image.between(start, stop).filter(is_text) {
                 self.mark_range(&range, bit);
             }
         }

@@ -7,7 +7,7 @@ use testkit::elf::{Elf, Machine, Section, Symbol};
 
 use super::table_tests::surface_of;
 use crate::surface::meta::Fact;
-use crate::surface::record::{ATTACH_BLACKLIST, ATTACH_KPROBES_TEXT};
+use crate::surface::record::{ATTACH_BLACKLIST, ATTACH_ENTRY, ATTACH_KPROBES_TEXT};
 
 const TEXT: u64 = 0xffff_ffff_8100_0000;
 const RODATA: u64 = 0xffff_ffff_8180_0000;
@@ -177,4 +177,37 @@ fn linux_4_4_forbids_kprobes_by_list_and_section() {
     let has = |name: &str, bit| surface.symbols_named(name).any(|symbol| symbol.has(bit));
     assert!(has("do_int3", ATTACH_BLACKLIST) && has("kprobe_handler", ATTACH_KPROBES_TEXT));
     assert!(!has("sys_read", ATTACH_BLACKLIST | ATTACH_KPROBES_TEXT));
+}
+
+/// A kernel for arm64 whose text of the identity map is at an address.
+fn with_identity_map(at: u64) -> Vec<u8> {
+    let mut rodata = Target::LE64.bytes();
+    rodata.cstr("Linux version 6.1.0-50-arm64 (x)").align(0x100).zeros(0x100);
+    let mut elf = Elf::new(Machine::AARCH64, Target::LE64);
+    elf.section(Section::code(".text", TEXT, [0; 0x100]))
+        .section(Section::rodata(".rodata", RODATA, rodata.into_vec()))
+        .symbol(Symbol::object("linux_banner", RODATA, 0))
+        .symbol(Symbol::func("__cpu_setup", at, 0x10).global());
+    let bounds = [
+        ("_stext", TEXT),
+        ("_etext", TEXT + 0x100),
+        ("__idmap_text_start", at),
+        ("__idmap_text_end", at + 0x20),
+        ("__start_kprobe_blacklist", RODATA + 0x100),
+        ("__stop_kprobe_blacklist", RODATA + 0x100),
+    ];
+    for (name, address) in bounds {
+        elf.symbol(Symbol::object(name, address, 0).global());
+    }
+    elf.build()
+}
+
+#[test]
+fn the_identity_map_is_on_the_blacklist_where_it_is_text() {
+    let is_entry = |at| {
+        let (surface, _) = surface_of(&with_identity_map(at));
+        surface.symbols_named("__cpu_setup").any(|symbol| symbol.has(ATTACH_ENTRY))
+    };
+    assert!(is_entry(TEXT + 0x40));
+    assert!(!is_entry(RODATA + 0x180), "since Linux 6.4");
 }

@@ -19,7 +19,12 @@ pub(super) static MACHINE: Machine = Machine {
     site_before_entry: 8,
     site_behind_entry: 8,
     // arch/arm64/kernel/probes/kprobes.c
-    no_probe_areas: &[ENTRY, IRQ_ENTRY, ("__hyp_text_start", "__hyp_text_end")],
+    no_probe_areas: &[
+        ENTRY,
+        IRQ_ENTRY,
+        ("__idmap_text_start", "__idmap_text_end"),
+        ("__hyp_text_start", "__hyp_text_end"),
+    ],
     syscall_tables: &[
         SyscallTable {
             symbol: "sys_call_table",
