@@ -92,11 +92,17 @@ pub struct Reading {
 pub fn run(args: &Args) -> Result<()> {
     let place = crate::target().join("support");
     fs::create_dir_all(&place).with_context(|| format!("cannot create `{}`", place.display()))?;
-    let mut wanted = Vec::new();
+    let (mut wanted, mut unlisted) = (Vec::new(), Vec::new());
     for (suite, series) in SUITES {
         for arch in Arch::ALL {
-            let found = packages::released(suite, series, arch.name());
-            wanted.extend(found.with_context(|| format!("{suite} for {}", arch.name()))?);
+            match packages::released(suite, series, arch.name()) {
+                Ok(found) => wanted.extend(found),
+                // A mirror may be between two states, and have an index that is not the one it is signed with.
+                Err(error) => {
+                    eprintln!("{suite} for {}: {error:#}", arch.name());
+                    unlisted.push(format!("{suite} for {}", arch.name()));
+                }
+            }
         }
     }
     if !args.report {
@@ -117,7 +123,7 @@ pub fn run(args: &Args) -> Result<()> {
     for image in &instead {
         done.extend(kept(image, &place)?);
     }
-    let text = report::document(&done, &missing)?;
+    let text = report::document(&done, &missing, &unlisted)?;
     let path = crate::root().join("docs/support.md");
     fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     println!("{} images of {} read; wrote {}", done.len(), wanted.len(), path.display());
@@ -137,7 +143,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Reads images. A mirror may be between two states: an image that cannot be had is told as not read, and the next run takes it up.
+/// Reads images. One that cannot be had is told as not read, and the next run takes it up.
 fn read_all(images: &[Released], args: &Args, place: &Path) {
     for image in images.iter().filter(|image| args.wants(image)) {
         if let Err(error) = read(image, place, args.again) {

@@ -16,7 +16,7 @@ use crate::packages::Released;
 const NEAR: f64 = 1.25;
 
 /// The document.
-pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
+pub fn document(done: &[Read], missing: &[&Released], unlisted: &[String]) -> Result<String> {
     let mut text = format!(
         "# Which kernels are read, and how well\n\n\
          Written by `cargo xtask support` on {}: the newest kernels that Debian's suites have for nine architectures in all flavours, \
@@ -47,6 +47,13 @@ pub fn document(done: &[Read], missing: &[&Released]) -> Result<String> {
     text += "\n## Notes, and what is unknown\n\n";
     text += &notes(done)?;
     text += &images::section(done)?;
+    if !unlisted.is_empty() {
+        writeln!(
+            text,
+            "\n## Not listed\n\nThe mirror's lists of packages were not those that its index is signed with: {}.",
+            unlisted.join(", ")
+        )?;
+    }
     if !missing.is_empty() {
         text += "\n## Not read\n\n";
         for image in missing {
