@@ -6,7 +6,7 @@ use depsurf::image::Image;
 use depsurf::note::Note;
 use depsurf::progress::Progress;
 use depsurf::source::live::Live;
-use depsurf::source::{self, Bytes, Input, Kind, ModuleChoice};
+use depsurf::source::{self, Bytes, Input, Kind};
 use depsurf::store::Dataset;
 use depsurf::surface::{Fact, Meta, Surface};
 use depsurf::{Error, extract};
@@ -32,7 +32,7 @@ pub fn run(verb: &Add, global: &Global, terminal: &Terminal, output: &mut Output
         true => Known::of(&Dataset::open(&place)?),
         false => Known::default(),
     };
-    let reads_modules = !ModuleChoice::parse(&verb.modules)?.is_none();
+    let reads_modules = !verb.modules()?.is_none();
     let (place, known, verbose) = (place.as_path(), &known, terminal.verbose());
     let tasks = inputs.iter().map(|input| Task {
         name: input.name(),
@@ -98,7 +98,7 @@ fn one(
     verbose: bool,
     progress: &dyn Progress,
 ) -> depsurf::Result<Done> {
-    let modules = ModuleChoice::parse(&verb.modules)?;
+    let modules = verb.modules()?;
     let reads_modules = !modules.is_none();
     let options =
         extract::Options { name: verb.name.clone(), strict: verb.strict, modules, ..Default::default() };
@@ -129,7 +129,9 @@ fn one(
             }
             extracted
         }
-        Source::Live(root) => extract::live::surface(&Live::read(root)?, &options, progress)?,
+        Source::Live(root) => {
+            extract::live::surface(&Live::read(root, &options.modules)?, &options, progress)?
+        }
     };
     notes.extend(tell(&extracted.notes, verbose));
     let surface = Surface::from_bytes(extracted.bytes)?;
@@ -139,7 +141,7 @@ fn one(
         let notes = vec![format!("`{kernel}` {there}")];
         return Ok(Done { kernel, unchanged: true, detail: None, notes, warnings: Vec::new() });
     }
-    if reads_modules && surface.modules().len() == 0 {
+    if verb.modules.is_some() && reads_modules && surface.modules().len() == 0 {
         let reason = surface.meta().unknown_because(Fact::Modules).unwrap_or("the kernel has none");
         notes.push(format!("no modules were read: {reason}"));
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use depsurf::kernel::KernelId;
+use depsurf::source::ModuleChoice;
 
 use super::CHOICE;
 use crate::jobs::Bounds;
@@ -36,10 +37,10 @@ pub struct Add {
     /// calls it where that tells the architecture.
     #[arg(long, value_name = "NAME", value_parser = KernelId::of_any_name)]
     pub name: Option<KernelId>,
-    /// Which modules to read too, from the packages that have them: all, none, a name, or a pattern of names or of paths
-    /// like 'kernel/fs/*'.
-    #[arg(long, value_name = "MODULES", default_value = "none")]
-    pub modules: String,
+    /// Which modules to read too, from the packages that have them, or with `--live` of those that are loaded: all, none, a
+    /// name, or a pattern of names or of paths like 'kernel/fs/*' [default: none, with `--live` all].
+    #[arg(long, value_name = "MODULES")]
+    pub modules: Option<String>,
     /// Refuse a kernel of which something cannot be read.
     #[arg(long)]
     pub strict: bool,
@@ -48,6 +49,21 @@ pub struct Add {
     pub force: bool,
     #[command(flatten)]
     pub limits: Bounds,
+}
+
+impl Add {
+    /// Which modules are read.
+    ///
+    /// # Errors
+    /// When what was said is no pattern.
+    pub fn modules(&self) -> depsurf::error::Result<ModuleChoice> {
+        match &self.modules {
+            Some(text) => ModuleChoice::parse(text),
+            // What is loaded is part of what a running kernel is.
+            None if self.live => Ok(ModuleChoice::All),
+            None => Ok(ModuleChoice::None),
+        }
+    }
 }
 
 /// Write the dataset in the format of another program.

@@ -74,7 +74,7 @@ pub fn surface(
     if blob.is_some() && !parts.meta.knows(Fact::RawTracepoints) {
         parts.tracepoints.clear();
         let types = parts.types.view(&parts.strings, &parts.types_by_name);
-        let tracepoints = tracepoint::of_types(types);
+        let tracepoints = tracepoint::of_types(types, &(1..types.len()));
         tracepoints.store(&mut parts, |_| None);
     }
     tell(&boot, blob.is_some(), &image, &mut parts, &mut notes);

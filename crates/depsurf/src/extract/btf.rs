@@ -102,7 +102,8 @@ pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progre
         let reason = "the types are from an archive, and need not be the kernel's own BTF";
         parts.meta.evidence.insert(Fact::Btf, Evidence::unknown(reason));
     }
-    let tracepoints = tracepoint::of_types(parts.types.view(&parts.strings, &parts.types_by_name));
+    let types = parts.types.view(&parts.strings, &parts.types_by_name);
+    let tracepoints = tracepoint::of_types(types, &(1..types.len()));
     tracepoints.store(&mut parts, |_| None);
     for fact in [
         Fact::Functions,

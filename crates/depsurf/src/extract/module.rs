@@ -26,7 +26,8 @@ use crate::surface::build::Parts;
 use crate::surface::index;
 use crate::surface::meta::{Evidence, Fact};
 use crate::surface::record::{self, MAX_MODULES, MODULE_CODE, MODULE_DEBUG, NONE};
-use crate::surface::strings::{StrId, text_at};
+use crate::surface::strings::{StrId, Strings, text_at};
+use crate::surface::types::TypeTable;
 
 /// What there is to read.
 pub struct Reading<'a> {
@@ -270,7 +271,7 @@ impl Joined<'_> {
         if !has_tracepoints && !has(".BTF_ids") {
             return;
         }
-        let by_name = self.by_name(own);
+        let by_name = by_name(&self.kernel_types, self.types.table(), own, &self.parts.strings);
         // The strings are borrowed by the types while the surface is written to.
         let strings = std::mem::take(&mut self.parts.strings);
         let types = self.types.table().view(&strings, &by_name);
@@ -287,25 +288,6 @@ impl Joined<'_> {
             kfuncs.store_of(number, self.parts);
         }
         self.sets.list.extend(sets.into_iter().flat_map(|sets| sets.list));
-    }
-
-    /// Ids by name of the kernel's types and the module's own, these first where a name is of both.
-    fn by_name(&self, own: &Range<u32>) -> Vec<U32> {
-        let strings = self.parts.strings.bytes();
-        let records = self.types.table().records();
-        let name_of = |id: U32| text_at(strings, records[id.get() as usize].name.get());
-        let mut merged = Vec::with_capacity(self.kernel_types.len() + own.len());
-        let mut rest = self.kernel_types.as_slice();
-        for id in index::types_by_name_within(records, own.clone(), strings) {
-            let name = name_of(id);
-            let before = rest.partition_point(|&other| name_of(other) < name);
-            let (front, back) = rest.split_at(before);
-            merged.extend_from_slice(front);
-            merged.push(id);
-            rest = back;
-        }
-        merged.extend_from_slice(rest);
-        merged
     }
 
     /// The module's functions and global variables: what the kernel finds by name.
@@ -343,10 +325,7 @@ impl Joined<'_> {
         let functions = merger.finish(&parts.strings);
         parts.types = types.into_table();
         sets.list.sort_by(|a, b| a.name.cmp(&b.name));
-        let strings = &parts.strings;
-        let text = |id: U32| strings.get(StrId(id.get()));
-        parts.tracepoints.sort_by(|a, b| (text(a.name), text(a.system)).cmp(&(text(b.name), text(b.system))));
-        parts.kfuncs.sort_by(|a, b| text(a.name).cmp(text(b.name)));
+        sort(parts);
         let count = parts.modules.len();
         let evidence = match choice {
             _ if count == 0 => Evidence::unknown("none were found beside the image"),
@@ -358,4 +337,30 @@ impl Joined<'_> {
         parts.meta.evidence.insert(Fact::Modules, evidence);
         functions
     }
+}
+
+/// Sorts what the kernel and its modules have put one behind the other.
+pub(super) fn sort(parts: &mut Parts) {
+    let strings = &parts.strings;
+    let text = |id: U32| strings.get(StrId(id.get()));
+    parts.tracepoints.sort_by(|a, b| (text(a.name), text(a.system)).cmp(&(text(b.name), text(b.system))));
+    parts.kfuncs.sort_by(|a, b| text(a.name).cmp(text(b.name)));
+}
+
+/// Ids by name of the kernel's types and a module's own, these first where a name is of both.
+pub(super) fn by_name(kernel: &[U32], types: &TypeTable, own: &Range<u32>, strings: &Strings) -> Vec<U32> {
+    let (strings, records) = (strings.bytes(), types.records());
+    let name_of = |id: U32| text_at(strings, records[id.get() as usize].name.get());
+    let mut merged = Vec::with_capacity(kernel.len() + own.len());
+    let mut rest = kernel;
+    for id in index::types_by_name_within(records, own.clone(), strings) {
+        let name = name_of(id);
+        let before = rest.partition_point(|&other| name_of(other) < name);
+        let (front, back) = rest.split_at(before);
+        merged.extend_from_slice(front);
+        merged.push(id);
+        rest = back;
+    }
+    merged.extend_from_slice(rest);
+    merged
 }

@@ -7,6 +7,7 @@
 mod live;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::error::Result;
 use crate::image::Image;
@@ -74,9 +75,11 @@ const RAW_TYPEDEF: &str = "btf_trace_";
 
 /// What the types alone tell: that there is a raw tracepoint for each typedef `btf_trace_*`, and with which arguments.
 /// Neither systems nor which of them are events are told; the record of one is found where the class has its name.
-pub fn of_types(types: Types<'_>) -> Tracepoints {
+/// `own` are the types of the image, the kernel or a module.
+pub fn of_types(types: Types<'_>, own: &Range<u32>) -> Tracepoints {
     let mut list = Vec::new();
-    for typedef in types.iter().filter(|ty| ty.kind() == TypeKind::Typedef) {
+    let typedefs = own.clone().filter_map(|id| types.get(TypeId(id)));
+    for typedef in typedefs.filter(|ty| ty.kind() == TypeKind::Typedef) {
         let Some(name) = typedef.name().strip_prefix(RAW_TYPEDEF) else { continue };
         // `typedef void (*btf_trace_NAME)(void *, PROTO)`.
         let proto = typedef.target().and_then(|pointer| pointer.target());

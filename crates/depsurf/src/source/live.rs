@@ -3,11 +3,12 @@
 //!
 //! Every part that cannot be read is the reason for that and what to do, so that a surface can say it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Config, Origin, plain_config};
+use super::{Config, ModuleChoice, Origin, modules, plain_config};
 use crate::error::{Error, Result};
 
 /// A part of what the kernel tells: its contents, or why it is not known and what to do.
@@ -48,10 +49,24 @@ pub struct Live {
     pub events: Part<Vec<Event>>,
     /// `/sys/kernel/notes`: the ELF notes of the image.
     pub notes: Part<Vec<u8>>,
-    /// Names of the loaded modules, from `/proc/modules`.
-    pub modules: Part<Vec<String>>,
+    /// The loaded modules that are read, by path.
+    pub modules: Vec<Module>,
+    /// Names of the loaded modules that are not.
+    pub left_out: Part<Vec<String>>,
     /// `/proc/config.gz`, else `/boot/config-RELEASE` or `/lib/modules/RELEASE/config`.
     pub config: Part<Config>,
+}
+
+/// A loaded module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Name, as `/proc/modules` has it.
+    pub name: String,
+    /// Path of its file below `lib/modules/RELEASE/`, without the ending of compressed ones; the name alone where
+    /// `modules.dep` does not tell.
+    pub path: String,
+    /// `/sys/kernel/btf/NAME`: types that build on those of the kernel. `None` where the kernel has no such file.
+    pub btf: Part<Option<Vec<u8>>>,
 }
 
 /// The functions with an ftrace site.
@@ -67,15 +82,14 @@ impl Live {
     /// `uname -r`.
     #[must_use]
     pub fn release(&self) -> Option<&str> {
-        let rest = self.banner.strip_prefix("Linux version ")?;
-        rest.split(' ').next().filter(|release| !release.is_empty())
+        release_of(&self.banner)
     }
 
-    /// Reads the files below a root directory, which is `/` for the kernel that runs.
+    /// Reads the files below a root directory, which is `/` for the kernel that runs, and of loaded modules those that are chosen.
     ///
     /// # Errors
     /// When `proc/version` cannot be read: then nothing is there.
-    pub fn read(root: &Path) -> Result<Self> {
+    pub fn read(root: &Path, choice: &ModuleChoice) -> Result<Self> {
         let path = root.join("proc/version");
         let banner = fs::read_to_string(&path).map_err(|e| Error::io("cannot read", &path, e))?;
         let banner = banner.trim_end().to_owned();
@@ -95,15 +109,37 @@ impl Live {
             error_injection: files.debug("error_injection/list"),
             events: files.events(),
             notes: files.bytes("sys/kernel/notes").map_err(|e| why("sys/kernel/notes", &e)),
-            modules: files
-                .text("proc/modules")
-                .map(|text| text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
-                .map_err(|e| why("proc/modules", &e)),
+            modules: Vec::new(),
+            left_out: files.text("proc/modules").map(|text| names(&text)).map_err(|e| why("proc/modules", &e)),
             config: Err(String::new()),
         };
         live.config = files.config(live.release());
+        if let Ok(loaded) = &mut live.left_out {
+            let paths = files.module_paths(release_of(&live.banner));
+            for name in std::mem::take(loaded) {
+                let path = paths.get(&name).cloned().unwrap_or_else(|| name.clone());
+                if choice.takes(&path) {
+                    live.modules.push(Module { btf: files.module_btf(&name), name, path });
+                } else {
+                    loaded.push(name);
+                }
+            }
+            live.modules.sort_by(|a, b| a.path.cmp(&b.path));
+        }
         Ok(live)
     }
+}
+
+/// Names of modules in the lines of `/proc/modules`. One that is no file name is none.
+fn names(text: &str) -> Vec<String> {
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    let names = names.filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with('.'));
+    names.map(str::to_owned).collect()
+}
+
+fn release_of(banner: &str) -> Option<&str> {
+    let rest = banner.strip_prefix("Linux version ")?;
+    rest.split(' ').next().filter(|release| !release.is_empty() && !release.contains('/'))
 }
 
 /// Where tracefs is: mounted by itself, or below debugfs.
@@ -230,9 +266,30 @@ impl Files<'_> {
         Ok(names)
     }
 
+    fn module_btf(&self, name: &str) -> Part<Option<Vec<u8>>> {
+        let path = format!("sys/kernel/btf/{name}");
+        match self.bytes(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(why(&path, &e)),
+        }
+    }
+
+    /// Paths of modules by name, from the lines of `modules.dep`: `kernel/fs/ext4/ext4.ko.xz: kernel/fs/jbd2/jbd2.ko.xz`.
+    fn module_paths(&self, release: Option<&str>) -> HashMap<String, String> {
+        let Some(release) = release else { return HashMap::new() };
+        let text = self.text(&format!("lib/modules/{release}/modules.dep")).unwrap_or_default();
+        let path = |line: &str| {
+            let path = line.split_once(':')?.0;
+            let end = path.rfind(".ko")? + ".ko".len();
+            Some((modules::name_of(&path[..end]), path[..end].to_owned()))
+        };
+        text.lines().filter_map(path).collect()
+    }
+
     fn config(&self, release: Option<&str>) -> Part<Config> {
         let mut paths = vec!["proc/config.gz".to_owned()];
-        if let Some(release) = release.filter(|release| !release.contains('/')) {
+        if let Some(release) = release {
             paths.push(format!("boot/config-{release}"));
             paths.push(format!("lib/modules/{release}/config"));
         }

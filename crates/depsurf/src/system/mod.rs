@@ -19,6 +19,7 @@ pub use self::observe::{Check, Observed, State};
 use crate::btf::{self, Base};
 use crate::error::Result;
 use crate::note::Notes;
+use crate::source::ModuleChoice;
 use crate::source::live::{Live, Part};
 use crate::surface::strings::Strings;
 use crate::surface::types::{TypeKind, TypeTable};
@@ -91,7 +92,7 @@ impl System {
     /// # Errors
     /// When nothing is there: `proc/version` cannot be read.
     pub fn read(root: &Path) -> Result<Self> {
-        let live = Live::read(root)?;
+        let live = Live::read(root, &ModuleChoice::None)?;
         let text = |path: &str| text(root, path);
         let number = |path: &str| -> Part<u32> {
             let written = text(path)?;

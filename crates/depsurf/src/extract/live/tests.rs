@@ -5,18 +5,20 @@ use std::io::Write as _;
 use std::path::Path;
 
 use testkit::Target;
+use testkit::btf::{Btf, Encoding, Linkage, Member};
 use testkit::elf::{Machine, note};
 use testkit::kernel::Kernel;
 
 use crate::extract::Options;
 use crate::note::Note;
+use crate::source::ModuleChoice;
 use crate::source::live::Live;
 use crate::surface::attach::{Answer, Obstacle};
 use crate::surface::record::{
     ATTACH_BLACKLIST, ATTACH_ERROR_INJECTION, ATTACH_EXPORTED, ATTACH_EXPORTED_GPL, ATTACH_FTRACE,
     ATTACH_INIT, ATTACH_NOINSTR,
 };
-use crate::surface::{Fact, Surface};
+use crate::surface::{Fact, Surface, TypeKind};
 
 struct Root(tempfile::TempDir);
 
@@ -112,7 +114,7 @@ impl Root {
     }
 
     fn named(&self, options: &Options) -> (Surface, Vec<Note>) {
-        let live = Live::read(self.0.path()).unwrap();
+        let live = Live::read(self.0.path(), &options.modules).unwrap();
         let extracted = super::surface(&live, options, &crate::progress::Silent).unwrap();
         (Surface::from_bytes(extracted.bytes).unwrap(), extracted.notes)
     }
@@ -233,7 +235,7 @@ fn what_cannot_be_read_is_unknown_and_says_what_to_do() {
             assert!(told.contains(reason), "{missing}: {fact:?}: {told}");
         }
     }
-    let error = Live::read(Path::new("/nonexistent")).unwrap_err();
+    let error = Live::read(Path::new("/nonexistent"), &ModuleChoice::None).unwrap_err();
     assert!(error.to_string().contains("proc/version"), "{error}");
 }
 
@@ -246,7 +248,77 @@ fn without_types_the_configuration_tells_the_architecture() {
     // Without typedefs every event counts.
     assert_eq!(surface.tracepoints().map(|it| it.name()).collect::<Vec<_>>(), ["ext4_da", "sched_waking"]);
     root.remove("proc/config.gz");
-    let live = Live::read(root.0.path()).unwrap();
+    let live = Live::read(root.0.path(), &ModuleChoice::None).unwrap();
     let error = super::surface(&live, &Options::default(), &crate::progress::Silent).unwrap_err();
     assert!(error.help().unwrap().contains("--name"), "{error}");
+}
+
+/// Split BTF of `ext4` over the types of the kernel: a function, a kfunc, and an event with its record.
+fn ext4_types(root: &Root) -> Vec<u8> {
+    let base = fs::read(root.0.path().join("sys/kernel/btf/vmlinux")).unwrap();
+    let strings = u32::from_le_bytes(base[20..24].try_into().unwrap());
+    let (surface, _) = root.surface();
+    let mut btf = Btf::split_at(Target::LE64.endian, surface.meta().btf_types, strings);
+    let int = btf.int("ext4_lblk_t", 4, Encoding::Unsigned);
+    let any = btf.ptr(0);
+    let proto = btf.func_proto(int, [("at", int)]);
+    btf.func("ext4_read", proto, Linkage::Static);
+    let kfunc = btf.func("ext4_kfunc", proto, Linkage::Static);
+    btf.decl_tag("bpf_kfunc", kfunc, None);
+    btf.structure("trace_event_raw_ext4_da", 16, [Member::new("pid", int, 64)]);
+    let args = btf.func_proto(0, [("", any), ("pid", int)]);
+    let args = btf.ptr(args);
+    btf.typedef("btf_trace_ext4_da", args);
+    btf.build()
+}
+
+#[test]
+fn loaded_modules_are_part_of_a_running_kernel() {
+    let root = Root::new();
+    root.file("sys/kernel/btf/ext4", &ext4_types(&root));
+    let dep = b"kernel/fs/mbcache.ko.xz:\nkernel/fs/ext4/ext4.ko.xz: kernel/fs/mbcache.ko.xz\n";
+    root.file("lib/modules/6.1.0-50-cloud-amd64/modules.dep", dep);
+    let all = Options { modules: ModuleChoice::All, ..Options::default() };
+    let (surface, notes) = root.named(&all);
+    let modules: Vec<_> = surface.modules().map(|it| (it.name(), it.path(), it.has_btf())).collect();
+    assert_eq!(
+        modules,
+        [("ext4", "kernel/fs/ext4/ext4.ko", true), ("mbcache", "kernel/fs/mbcache.ko", false)]
+    );
+    let read = surface.symbols_named("ext4_read").next().unwrap();
+    assert_eq!(read.module().unwrap().name(), "ext4");
+    assert!(read.has(ATTACH_FTRACE | ATTACH_ERROR_INJECTION));
+    let attach = surface.attach("ext4_read");
+    assert_eq!((attach.kprobe, attach.module), (Answer::Yes, Some("ext4")));
+    assert_eq!(surface.symbols_named("vfs_read").next().unwrap().module().map(|it| it.name()), None);
+
+    let event = surface.tracepoints().find(|it| it.name() == "ext4_da").unwrap();
+    assert!(event.has_event() && event.is_raw() && event.record().is_some());
+    assert_eq!((event.system(), event.module().unwrap().name()), (Some("ext4"), "ext4"));
+    let kfuncs: Vec<_> = surface.kfuncs().map(|it| (it.name(), it.module().map(|it| it.name()))).collect();
+    assert!(kfuncs.contains(&("ext4_kfunc", Some("ext4"))), "{kfuncs:?}");
+    assert_eq!(surface.types().find(TypeKind::Int, "ext4_lblk_t").unwrap().size(), Some(4));
+    let told = surface.meta().unknown_because(Fact::Modules).unwrap();
+    assert!(told.contains("2 modules"), "{told}");
+    assert_eq!(note_count(&notes, "live-module"), 0);
+    assert_eq!(note_count(&notes, "event-elsewhere"), 0);
+    assert!(notes.iter().all(|note| !note.lossy), "{notes:?}");
+
+    let some = Options { modules: ModuleChoice::parse("ext*").unwrap(), ..Options::default() };
+    let (surface, notes) = root.named(&some);
+    assert_eq!(surface.modules().map(|it| it.name()).collect::<Vec<_>>(), ["ext4"]);
+    assert_eq!(note_count(&notes, "live-module"), 1);
+}
+
+#[test]
+fn a_module_whose_types_are_damaged_is_there_without_them() {
+    let root = Root::new();
+    let mut types = ext4_types(&root);
+    types.truncate(40);
+    root.file("sys/kernel/btf/ext4", &types);
+    let all = Options { modules: ModuleChoice::All, ..Options::default() };
+    let (surface, notes) = root.named(&all);
+    assert_eq!(surface.attach("ext4_read").kprobe, Answer::Yes);
+    assert!(!surface.module("ext4").unwrap().has_btf());
+    assert!(notes.iter().any(|note| note.id == "module-btf" && note.lossy), "{notes:?}");
 }

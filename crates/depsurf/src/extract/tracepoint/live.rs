@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::note::Notes;
 use crate::source::live::{Event, Part};
 use crate::surface::meta::Evidence;
 use crate::surface::record::TRACEPOINT_EVENT;
@@ -12,30 +11,37 @@ use crate::surface::types::{Type, TypeId, TypeKind, Types};
 use super::{PROBE_PREFIX, RECORD_PREFIX, Tracepoint, Tracepoints};
 
 impl Tracepoints {
-    /// Adds the events that a running kernel has to the raw tracepoints that its types told. Events that are no
-    /// tracepoint of the kernel's own are left out: those of system calls, of modules, and probes that somebody made.
-    pub fn add_events(&mut self, events: &Part<Vec<Event>>, types: Types<'_>, notes: &mut Notes) {
-        let events = match events {
-            Ok(events) => events,
+    /// Adds the events that a running kernel has to the raw tracepoints that its types told, and gives those that are no
+    /// tracepoint of the kernel's own: events of modules, and probes that somebody made. Those of system calls are left out.
+    pub fn add_events<'e>(&mut self, events: &'e Part<Vec<Event>>, types: Types<'_>) -> Vec<&'e Event> {
+        match events {
+            Ok(events) => {
+                let events = events.iter().filter(|event| event.system != EVENT_SYSTEM).collect();
+                let is_known = matches!(self.raw, Evidence::Known { .. });
+                self.events = Evidence::known("`events` of tracefs");
+                self.add(events, types, is_known)
+            }
             Err(reason) => {
                 self.events = Evidence::unknown(reason.clone());
-                return;
+                Vec::new()
             }
-        };
+        }
+    }
+
+    /// Adds events to the raw tracepoints of their names and gives the others. Unless all raw tracepoints are known an event makes one.
+    pub fn add<'e>(&mut self, events: Vec<&'e Event>, types: Types<'_>, is_known: bool) -> Vec<&'e Event> {
+        if events.is_empty() {
+            return events;
+        }
         let records = Records::new(types);
-        let raw_known = matches!(self.raw, Evidence::Known { .. });
-        let mut added = Vec::new();
-        for event in events.iter().filter(|event| event.system != EVENT_SYSTEM) {
+        let (mut added, mut others) = (Vec::new(), Vec::new());
+        for event in events {
             let found = self.list.binary_search_by(|found| found.name.as_str().cmp(&event.name));
             let raw = match found {
                 // Events of several systems may be of one tracepoint.
                 Ok(index) if self.list[index].flags & TRACEPOINT_EVENT == 0 => &mut self.list[index],
-                Err(_) if raw_known => {
-                    notes.skipped(
-                        "event-elsewhere",
-                        || "an event is of a module, or a probe that was made at run time".into(),
-                        || format!("{}:{}", event.system, event.name),
-                    );
+                Err(_) if is_known => {
+                    others.push(event);
                     continue;
                 }
                 _ => {
@@ -56,7 +62,7 @@ impl Tracepoints {
         }
         self.list.extend(added);
         self.list.sort_by(|a, b| (&a.name, &a.system).cmp(&(&b.name, &b.system)));
-        self.events = Evidence::known("`events` of tracefs");
+        others
     }
 }
 

@@ -42,7 +42,7 @@ impl Choice {
         matches!(self, Self::None)
     }
 
-    pub(super) fn takes(&self, path: &str) -> bool {
+    pub(in crate::source) fn takes(&self, path: &str) -> bool {
         match self {
             Self::None => false,
             Self::All => true,

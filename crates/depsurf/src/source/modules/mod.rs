@@ -62,7 +62,7 @@ impl ModuleFile {
 }
 
 /// The name of a module by the path of its file.
-fn name_of(path: &str) -> String {
+pub(super) fn name_of(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.strip_suffix(".ko").unwrap_or(file).replace('-', "_")
 }
