@@ -15,7 +15,7 @@ pub enum Order {
     WithNumbers,
     /// Since 6.4: offsets and their base behind the tokens.
     BehindTokens,
-    /// Since 7.0: offsets from their own place, aligned to four bytes.
+    /// Since 7.0: offsets from their own place, aligned to four bytes; with 32 bits the addresses themselves.
     FromPlace,
 }
 
@@ -98,7 +98,7 @@ pub fn tables(target: Target, order: Order, symbols: &[(u64, char, &str)], place
         }
         Order::FromPlace => {
             for (address, ..) in symbols {
-                let at = place.wrapping_add(out.len() as u64);
+                let at = if word == 4 { 0 } else { place.wrapping_add(out.len() as u64) };
                 out.u32(address.wrapping_sub(at) as u32);
             }
         }

@@ -125,43 +125,53 @@ impl<'a> Boot<'a> {
         address("_text").or_else(|| Some(address("_stext")? & !0xf_ffff))
     }
 
-    /// The start where symbols tell offsets in the memory alone: the one for which the first ftrace sites are in functions.
+    /// The start where symbols tell offsets in the memory alone: the one for which most of the ftrace sites are in functions. Those of
+    /// weak functions that others replace are not, or are zero.
     fn start_by_sites(&self, kallsyms: &Kallsyms) -> Option<u64> {
-        const SITES: u64 = 64;
+        const SITES: usize = 1024;
         /// Kernels are linked, and moved, to multiples of this.
-        const STEP: u64 = 0x1_0000;
+        const STEP: u64 = 0x1000;
         let offset = |name| kallsyms.named(name).map(|entry| kallsyms.address(entry, 0));
         let (table, end) = (offset("__start_mcount_loc")?, offset("__stop_mcount_loc")?);
+        let length = self.bytes.len() as u64;
         let word = u64::from(self.machine.address_size);
-        // Where a relocation sets a word, its place tells the start and its value the site.
-        let by_relocation = self.relocations.iter().map(|(place, _)| place.wrapping_sub(table));
+        if table > end || end > length {
+            return None;
+        }
         let in_place = |at: u64| {
             let bytes = self.bytes.get(at as usize..)?.get(..word as usize)?;
-            Some(super::memory::uint(bytes, self.endian))
+            Some(super::memory::uint(bytes, self.endian)).filter(|site| *site != 0)
         };
         let mut entries: Vec<u64> =
             kallsyms.entries.iter().map(|&entry| kallsyms.address(entry, 0)).collect();
         entries.sort_unstable();
+        // Behind the first instructions of its function, or two words before them.
         let is_site = |offset: u64| {
-            let behind = entries.partition_point(|&entry| entry <= offset + 8);
-            behind > 0 && entries[behind - 1] + 16 >= offset
+            let behind = entries.partition_point(|&entry| entry <= offset.saturating_add(8));
+            behind > 0 && entries[behind - 1].saturating_add(16) >= offset
         };
-        let places = || (table..end).step_by(word as usize).take(SITES as usize);
-        let fits = |start: u64| {
+        let places = || (table..end).step_by(word as usize);
+        // Where a relocation sets a word, its place tells the start and its value the site.
+        let by_relocation = self.relocations.first().zip(self.relocations.last()).map(|(first, last)| {
+            let lowest = last.0.saturating_add(word).saturating_sub(length);
+            lowest.next_multiple_of(STEP)..=first.0
+        });
+        let below = places().find_map(in_place).map(|site| site.saturating_sub(length)..=site);
+        let starts = [by_relocation, below].into_iter().flatten().flat_map(|range| {
+            let first = range.start() / STEP * STEP;
+            (first..=*range.end()).step_by(STEP as usize)
+        });
+        let fitting = |start: u64| {
             let site = |at: u64| {
                 let set = self.relocations.binary_search_by_key(&start.wrapping_add(at), |it| it.0);
                 set.ok().map(|index| self.relocations[index].1).or_else(|| in_place(at))
             };
-            let sites = || places().filter_map(site).filter(|site| *site != 0);
-            sites().count() > 0 && sites().all(|site| is_site(site.wrapping_sub(start)))
+            let sites: Vec<u64> = places().filter_map(site).take(SITES).collect();
+            let fitting = sites.iter().filter(|site| is_site(site.wrapping_sub(start))).count();
+            (fitting * 10 >= sites.len() * 9).then_some(fitting).filter(|count| *count > 0)
         };
-        let length = self.bytes.len() as u64;
-        let first = places().filter_map(in_place).find(|site| *site != 0);
-        let below = first.into_iter().flat_map(|site| {
-            let last = site / STEP * STEP;
-            (0..=length / STEP).map(move |step| last.wrapping_sub(step * STEP))
-        });
-        by_relocation.filter(|start| start % STEP == 0).chain(below).find(|&start| fits(start))
+        let found = starts.filter_map(|start| Some((fitting(start)?, start)));
+        found.max_by_key(|(count, start)| (*count, start.trailing_zeros())).map(|(_, start)| start)
     }
 
     /// A start, unless the banner is not where it would be: then nothing that is read by address could be believed.

@@ -41,7 +41,7 @@ const MOST_MARKERS: usize = 64;
 /// How the tables tell addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// A word each: kernels before 4.6, and those that keep no offsets.
+    /// A word each: kernels before 4.6, those that keep no offsets, and those of 32 bits since 7.0.
     Absolute,
     /// `kallsyms_offsets` from `kallsyms_relative_base`.
     Relative,
@@ -312,6 +312,9 @@ impl View<'_> {
         let up = |at: usize, to: usize| at.next_multiple_of(to);
         let down = |at: usize, to: usize| at / to * to;
         for offsets in [tokens.end, up(tokens.end, self.word)] {
+            if let Some(raw) = self.word_offsets(offsets, count) {
+                return Some((Addresses::Absolute, None, raw));
+            }
             let base = up(offsets + 4 * count, self.word);
             if let Some(found) = self.offsets(offsets, base, count) {
                 return Some(found);
@@ -360,6 +363,16 @@ impl View<'_> {
             return Some((Addresses::RelativeOrAbsolute, Some((base_at, base)), raw));
         }
         None
+    }
+
+    /// Addresses in the place of offsets, where they have the same size: what would be offsets leads out of the memory.
+    fn word_offsets(self, at: usize, count: usize) -> Option<Vec<i64>> {
+        if self.word != 4 {
+            return None;
+        }
+        let words: Vec<u32> = (0..count).map(|index| self.u32(at + 4 * index)).collect::<Option<_>>()?;
+        let lead_out = words.first().is_some_and(|&first| first as usize > self.bytes.len());
+        (lead_out && words.is_sorted()).then(|| words.into_iter().map(i64::from).collect())
     }
 
     /// Offsets from their own place.
