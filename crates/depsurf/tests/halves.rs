@@ -1,4 +1,4 @@
-//! One module in every wrapping, whole and in two halves: the facts are always the same.
+//! A vmlinux in two halves, and one module in every wrapping, whole and in two halves: the facts are always the same.
 //!
 //! Where clang or binutils are not installed the tests are skipped, with a line that says so.
 #![allow(clippy::print_stdout, reason = "tests say what they left out")]
@@ -221,6 +221,27 @@ fn a_module_is_the_same_in_every_wrapping() {
     build.file(PATH.strip_prefix("kernel/").unwrap(), &module.whole);
     build.file("fs/tiny/tiny-one.ko.cmd", b"savedcmd");
     assert_eq!(facts(&[build.0.path().into()]), expected, "the place of a build");
+}
+
+#[test]
+fn a_vmlinux_in_two_files_gives_the_same_surface_as_the_whole() {
+    let place = Place::new();
+    let objcopy = |options: &[&str], from: &Path, name: &str| {
+        let to = place.0.path().join(name);
+        let status = Command::new("objcopy").args(options).args([from, &to]).status();
+        status.is_ok_and(|status| status.success()).then_some(to)
+    };
+    // It sorts symbols, whatever else it is to do.
+    let Some(whole) = objcopy(&[], &place.file("vmlinux", &vmlinux()), "sorted") else {
+        return skip("halves of a vmlinux", "no objcopy, or one that does not know x86-64");
+    };
+    let expected = read(std::slice::from_ref(&whole)).0;
+    assert!(expected.functions().len() > 0 && expected.symbols().len() > 0);
+    for strip in ["--strip-debug", "--strip-all"] {
+        let code = objcopy(&[strip], &whole, &format!("vmlinux-{RELEASE}")).unwrap();
+        let debug = objcopy(&["--only-keep-debug"], &whole, &format!("vmlinux-{RELEASE}.debug")).unwrap();
+        assert_eq!(read(&[code, debug]).0.bytes(), expected.bytes(), "{strip}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod starter;
 mod support;
 mod test;
 mod truth;
+mod wrappings;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,6 +64,8 @@ enum Verb {
     Truth(truth::Args),
     /// Read every Debian kernel image of five suites and nine architectures, into docs/support.md
     Support(support::Args),
+    /// Wrap one kernel in everything kernels come in, and compare what is read, into docs/wrappings.md
+    Wrappings(wrappings::Args),
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// What the continuous integration runs: lint, then test
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Renames(args) => renames::run(&args),
         Verb::Truth(args) => truth::run(&args),
         Verb::Support(args) => support::run(&args),
+        Verb::Wrappings(args) => wrappings::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Ci => ci::run(),
     };

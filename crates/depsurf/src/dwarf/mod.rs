@@ -5,6 +5,7 @@
 //! the number of threads, except for the numbers of names and nodes, which no caller may print or sort by,
 //! and which of several damaged definitions of one type is kept.
 
+mod import;
 mod names;
 pub mod node;
 mod path;
@@ -16,7 +17,7 @@ mod worker;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use foldhash::fast::FixedState;
-use gimli::{DwTag, Endianity, SectionId};
+use gimli::{DwTag, Endianity, SectionId, UnitHeader};
 use hashbrown::{HashMap, HashSet};
 
 pub use self::names::NameId;
@@ -78,7 +79,8 @@ impl<'data> Facts<'data> {
             position = self.units.binary_search_by_key(&(unit as u32), |unit| unit.index).ok()?;
             let inner = u32::try_from(offset - self.unit_offsets[unit]).ok()?;
             let unit = &self.units[position];
-            if let Ok(index) = unit.functions.binary_search_by_key(&inner, |function| function.offset) {
+            let own = &unit.functions[..unit.own_functions as usize];
+            if let Ok(index) = own.binary_search_by_key(&inner, |function| function.offset) {
                 return Some((position, index));
             }
             let code = unit.out_of_line.binary_search_by_key(&inner, |code| code.offset).ok()?;
@@ -270,6 +272,8 @@ fn merge<'data, E: Endianity>(
     let mut first: Vec<_> = first.into_iter().collect();
     first.sort_unstable_by_key(|(_, definition)| definition.place);
     let unit_offsets: Vec<usize> = headers.iter().map(offset_of).collect();
+    let size = headers.iter().map(UnitHeader::length_including_self).sum();
+    let units = import::expand(units, &unit_offsets, size, &mut notes);
     note_unread(&nodes, &first, &units, &unit_offsets, &mut notes);
     let definitions =
         first.into_iter().map(|(node, definition)| Definition { node, body: definition.body }).collect();

@@ -79,7 +79,13 @@ pub struct Unit {
     pub index: u32,
     /// Path of its source file.
     pub file: u32,
-    /// Its functions, in DIE order.
+    /// Whether it is none but a part of others, which import it.
+    pub is_partial: bool,
+    /// The units it imports, by their place among all.
+    pub imports: Vec<u32>,
+    /// How many of its functions stand in itself; the others are imported.
+    pub own_functions: u32,
+    /// Its functions: its own in DIE order, then those of each unit that it imports.
     pub functions: Vec<Function>,
     /// Inlined copies, in DIE order.
     pub inlined: Vec<InlinedCopy>,

@@ -113,7 +113,7 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
                     .into()
             };
             walk.notes.lost("dwarf-split-unit", message, name);
-        } else if root.tag() != constants::DW_TAG_compile_unit {
+        } else if !matches!(root.tag(), constants::DW_TAG_compile_unit | constants::DW_TAG_partial_unit) {
             let message = || format!("units of tag {} are only read where others refer to them", root.tag());
             walk.notes.lost("dwarf-unit-tag", message, || format!(".debug_info+{:#x}", cx.offset));
         } else if language == u64::from(constants::DW_LANG_Rust.0) {
@@ -121,6 +121,7 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
             walk.notes.skipped("dwarf-rust-unit", message, name);
         } else if root.has_children() {
             walk.unit.index = cx.index;
+            walk.unit.is_partial = root.tag() == constants::DW_TAG_partial_unit;
             walk.unit.file = self.unit_file(cx);
             self.budget = self.budget.saturating_add(cx.unit.header.length_including_self());
             self.walk_children(cx, &mut entries, &mut walk)?;
@@ -161,6 +162,7 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
                 constants::DW_TAG_call_site | constants::DW_TAG_GNU_call_site => {
                     next = call_site(entries, abbrev, walk)?;
                 }
+                constants::DW_TAG_imported_unit => self.imported_unit(cx, entries, abbrev, walk)?,
                 constants::DW_TAG_formal_parameter | constants::DW_TAG_unspecified_parameters
                     if walk.frames.last().is_some_and(|f| f.depth == depth && f.collecting.is_some()) =>
                 {
@@ -195,6 +197,34 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         }
         while !walk.frames.is_empty() {
             self.close_frame(walk);
+        }
+        Ok(())
+    }
+
+    /// A unit that belongs to this one, too (DWARF 5 §3.2.5).
+    fn imported_unit(
+        &self,
+        cx: &Context<'data, E>,
+        entries: &mut Entries<'_, 'data, E>,
+        abbrev: &gimli::Abbreviation,
+        walk: &mut Walk,
+    ) -> gimli::Result<()> {
+        let mut import = None;
+        for &spec in abbrev.attributes() {
+            let value = entries.read_attribute_inline(spec)?.raw_value();
+            if spec.name() == constants::DW_AT_import {
+                import = DieRef::from_value(&value);
+            }
+        }
+        match import {
+            Some(DieRef::Info(offset)) => {
+                walk.unit.imports.extend(self.unit_at(offset).map(|(index, _)| index))
+            }
+            Some(DieRef::Foreign) => {
+                let message = || "what `dwz -m` moved to another file is left out".into();
+                walk.notes.lost("dwarf-import-foreign", message, || format!(".debug_info+{:#x}", cx.offset));
+            }
+            Some(DieRef::Unit(_)) | None => {}
         }
         Ok(())
     }
@@ -432,6 +462,7 @@ impl Walk {
     /// Turns references into functions, now that all functions of the unit are known.
     fn finish(&mut self, cx: &Context<'_, impl Endianity>) {
         let Self { unit, edges, origins, .. } = self;
+        unit.own_functions = unit.functions.len() as u32;
         let offsets: Vec<u32> = unit.functions.iter().map(|function| function.offset).collect();
         let start = cx.offset;
         let end = start + cx.unit.header.length_including_self();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 use gimli::{AttributeValue, Endianity};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::names::{NameId, Names};
 use super::node::{self, NodeId, Nodes};
@@ -46,6 +46,9 @@ impl DieRef {
 
 /// Where a DIE is: number of the unit, offset in it.
 pub(super) type Place = (u32, u32);
+
+/// Contexts of other units that a thread keeps.
+const MOST_CONTEXTS: usize = 512;
 
 /// A unit that is being walked.
 pub(super) struct Context<'data, E: Endianity> {
@@ -157,6 +160,8 @@ pub(super) struct Worker<'data, 'headers, E: Endianity> {
     pub notes: Vec<(u32, Notes)>,
     /// Units that others refer into (link-time optimisation), and types resolved there.
     elsewhere: HashMap<u32, Rc<Context<'data, E>>, FixedState>,
+    /// All units whose contexts were made at some time.
+    known: HashSet<u32, FixedState>,
     elsewhere_nodes: HashMap<usize, NodeId, FixedState>,
 }
 
@@ -182,6 +187,7 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
             budget: 0,
             notes: Vec::new(),
             elsewhere: HashMap::default(),
+            known: HashSet::default(),
             elsewhere_nodes: HashMap::default(),
         }
     }
@@ -253,8 +259,9 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
         if let Some(id) = cx.own_file.get().checked_sub(1) {
             return id;
         }
-        let name = cx.unit.name.map_or(&[][..], |name| name.slice());
-        let path = self.absolute(cx, name.to_vec());
+        // A partial unit is of several files.
+        let Some(name) = cx.unit.name else { return 0 };
+        let path = self.absolute(cx, name.slice().to_vec());
         let id = self.paths.intern(path);
         cx.own_file.set(id + 1);
         id
@@ -272,7 +279,7 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
     }
 
     /// The unit that starts before an offset of `.debug_info`, and the offset in it.
-    fn unit_at(&self, offset: usize) -> Option<(u32, u32)> {
+    pub(super) fn unit_at(&self, offset: usize) -> Option<(u32, u32)> {
         let start = |header: &Header<'data, E>| header.debug_info_offset().map_or(0, |start| start.0);
         let index = self.headers.partition_point(|header| start(header) <= offset).checked_sub(1)?;
         let inner = u32::try_from(offset - start(&self.headers[index])).ok()?;
@@ -304,14 +311,23 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
         self.elsewhere_nodes.clear();
     }
 
-    /// The context of any unit, made on first use and kept.
+    /// The context of any unit, made on first use and kept for some time.
     pub(super) fn context(&mut self, index: u32) -> gimli::Result<Rc<Context<'data, E>>> {
         if let Some(context) = self.elsewhere.get(&index) {
             return Ok(Rc::clone(context));
         }
+        // Each has a table of files, and `dwz` makes ten thousands of units that others refer into.
+        if self.elsewhere.len() >= MOST_CONTEXTS {
+            self.elsewhere.clear();
+        }
         let header = self.headers[index as usize];
-        self.budget = self.budget.saturating_add(header.length_including_self());
         let context = Rc::new(Context::new(self.dwarf, index, header, self.big_endian)?);
+        if self.known.insert(index) {
+            self.budget = self.budget.saturating_add(header.length_including_self());
+        } else {
+            let again = context.files.len() + 1;
+            self.budget = self.budget.checked_sub(again).ok_or(gimli::Error::TooManyIterations)?;
+        }
         self.elsewhere.insert(index, Rc::clone(&context));
         Ok(context)
     }

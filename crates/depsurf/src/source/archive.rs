@@ -15,6 +15,8 @@ pub const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 pub const GZIP: &[u8] = &[0x1f, 0x8b];
 /// First bytes of a bzip2 file.
 pub const BZIP2: &[u8] = b"BZh";
+/// First bytes of an lz4 frame.
+pub const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
 /// With blocks larger than this it is decoded as a stream: beginning in the middle would gain nothing.
 const LARGEST_BLOCK: u64 = 256 << 20;
 /// Archives with larger contents are refused. The largest kernel packages have 10 GiB.
@@ -163,16 +165,18 @@ impl<'a> Stream<'a> {
             ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(compressed))))
         } else if data.starts_with(BZIP2)? {
             ("bzip2", Box::new(BufReader::new(bzip2::bufread::MultiBzDecoder::new(compressed))))
+        } else if data.starts_with(LZ4)? {
+            ("lz4", Box::new(lz4_flex::frame::FrameDecoder::new(compressed)))
         } else {
             ("tar", Box::new(compressed))
         };
         Ok(Self { data, format, reader, position: 0 })
     }
 
-    /// Whether decoding twice costs less than the memory for all that is decoded. That of xz is far slower.
+    /// Whether decoding twice costs less than the memory for all that is decoded. That of xz and bzip2 is far slower.
     #[must_use]
     pub fn is_fast(&self) -> bool {
-        self.format != "xz"
+        !matches!(self.format, "xz" | "bzip2")
     }
 
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {

@@ -11,20 +11,34 @@ const LARGEST: u64 = 1 << 30;
 const HEAD: usize = 0x10010;
 
 /// Whether bytes begin as a compressed file.
-fn is_compressed(bytes: &[u8]) -> bool {
-    [xz::MAGIC, archive::ZSTD, archive::GZIP, archive::BZIP2].iter().any(|magic| bytes.starts_with(magic))
+#[must_use]
+pub fn is_compressed(bytes: &[u8]) -> bool {
+    let known = [xz::MAGIC, archive::ZSTD, archive::GZIP, archive::BZIP2, archive::LZ4];
+    known.iter().any(|magic| bytes.starts_with(magic))
 }
 
 /// Whether bytes decompress to something that begins as a kernel does.
 #[must_use]
 pub fn holds_kernel(bytes: &[u8]) -> bool {
+    let head = head(bytes);
+    head.starts_with(elf::MAGIC) || btf::is_btf(&head) || boot::is_bootable(&head)
+}
+
+/// Whether bytes decompress to something that begins as an ELF file does.
+#[must_use]
+pub fn holds_elf(bytes: &[u8]) -> bool {
+    head(bytes).starts_with(elf::MAGIC)
+}
+
+/// The first bytes of what is in a compressed file; none where it is not compressed.
+fn head(bytes: &[u8]) -> Vec<u8> {
     if !is_compressed(bytes) {
-        return false;
+        return Vec::new();
     }
     let mut head = vec![0; HEAD];
     let length = Archive::stream(bytes).and_then(|mut archive| archive.read(&mut head)).unwrap_or(0);
-    let head = &head[..length];
-    head.starts_with(elf::MAGIC) || btf::is_btf(head) || boot::is_bootable(head)
+    head.truncate(length);
+    head
 }
 
 /// What is in a compressed file; `None` when the bytes are none. Of an ELF file only the sections that are read.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ar;
 use super::archive::Archive;
 use super::input::Input;
-use super::members::{Files as _, split};
+use super::members::{Files as _, split, without_ending};
 use super::tar::Tar;
 use crate::error::{Error, Result};
 
@@ -135,13 +135,14 @@ pub fn debug_package(release: &str, ubuntu: bool) -> String {
 /// The kernel release in the path of a vmlinux or a config, as `uname -r` would print it.
 #[must_use]
 pub fn release_in(path: &str) -> Option<&str> {
-    let (directory, name) = split(path);
+    let (directory, file) = split(path);
     let (above, directory) = split(directory);
+    let name = without_ending(file);
     let release = match name {
         ".config" => directory.strip_prefix("linux-headers-"),
         "config" | "vmlinux" | "vmlinuz" => (split(above).1 == "modules").then_some(directory),
         // BTFHub's archives are named `5.4.0-1010-aws.btf`, or `5.4.0-1010-aws.btf.tar.xz`.
-        name => match name.split_once(".btf") {
+        _ => match file.split_once(".btf") {
             Some((release, "" | ".tar.xz")) => Some(release.strip_prefix("vmlinux-").unwrap_or(release)),
             _ => ["vmlinux-", "vmlinuz-", "config-"].iter().find_map(|prefix| name.strip_prefix(prefix)),
         },

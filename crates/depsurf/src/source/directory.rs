@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::members::{is_config, is_other, is_vmlinux, split};
-use super::{Bytes, Kernel, ModulePackage, Origin, elf, read_config, unwrap};
+use super::members::{is_config, is_other, is_vmlinux, split, without_ending};
+use super::{Bytes, Kernel, ModulePackage, Origin, compressed, elf, read_config, unwrap};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -20,30 +20,42 @@ const MOST_FILES: usize = 1 << 20;
 /// When there is none, or it cannot be read.
 pub fn open(directory: &Path, progress: &dyn Progress) -> Result<Kernel> {
     progress.step("find vmlinux", None);
-    let tree = Tree::of(directory)?;
+    let mut tree = Tree::of(directory)?;
     let place = directory.to_string_lossy();
-    let found = tree.vmlinux.or(tree.other);
-    let (_, path) = found.ok_or_else(|| Error::NoVmlinux { suggestion: None }.at(place.clone()))?;
+    let config = tree.config.take();
+    let other = tree.other.take();
+    let files = tree.files();
+    // A half with debug information is completed by the other, whichever is read first.
+    let found = files.vmlinux.first().cloned().or_else(|| Some(other?.1));
+    let path = found.ok_or_else(|| Error::NoVmlinux { suggestion: None }.at(place.clone()))?;
     let file = super::file_name(directory);
     let member = |path: &str| Origin { file: file.clone(), package: None, member: Some(path.to_owned()) };
     let bytes = Bytes::map(&directory.join(&path))?;
     let mut kernel = unwrap(file.clone(), bytes, progress).map_err(|e| e.at(format!("{place}/{path}")))?;
     kernel.origin = member(&path);
-    if let Some((_, path)) = tree.config {
+    if let Some((_, path)) = config {
         let mut config = read_config(&directory.join(&path))?;
         config.origin = member(&path);
         kernel.config = Some(config);
     }
-    kernel.modules = vec![ModulePackage::in_directory(directory, tree.modules, kernel.origin.release())];
+    kernel.modules = vec![ModulePackage::in_directory(directory, files, kernel.origin.release())];
     Ok(kernel)
 }
 
-/// The files of modules in a directory, by their paths in it.
+/// The files of a directory that may be of use besides its kernel.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn modules(directory: &Path) -> Result<Vec<String>> {
-    Ok(Tree::of(directory)?.modules)
+pub fn files(directory: &Path) -> Result<Files> {
+    Ok(Tree::of(directory)?.files())
+}
+
+/// Files by their paths in a directory.
+pub struct Files {
+    /// Everything with the name of a module.
+    pub modules: Vec<String>,
+    /// Everything with the name of a vmlinux, the least deep first.
+    pub vmlinux: Vec<String>,
 }
 
 /// A file that was found, with how deep it is.
@@ -51,8 +63,9 @@ type Candidate = Option<(usize, String)>;
 
 struct Tree<'a> {
     root: &'a Path,
-    files: usize,
-    vmlinux: Candidate,
+    count: usize,
+    /// ELF files and compressed ones, with how deep they are.
+    vmlinux: Vec<(usize, String)>,
     other: Candidate,
     config: Candidate,
     /// Everything with the name of a module.
@@ -61,9 +74,17 @@ struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     fn of(root: &'a Path) -> Result<Self> {
-        let mut tree = Self { root, files: 0, vmlinux: None, other: None, config: None, modules: Vec::new() };
+        let (vmlinux, modules) = (Vec::new(), Vec::new());
+        let mut tree = Self { root, count: 0, vmlinux, other: None, config: None, modules };
         tree.walk(root, 0)?;
         Ok(tree)
+    }
+
+    fn files(mut self) -> Files {
+        // Of one depth a file as it is before one that is compressed, as distributions have beside each other.
+        self.vmlinux.sort_by_key(|(depth, path)| (*depth, without_ending(path) != path));
+        let vmlinux = self.vmlinux.into_iter().map(|(_, path)| path).collect();
+        Files { modules: self.modules, vmlinux }
     }
 
     /// Looks at everything in a directory, in the order of the names. Links are not followed.
@@ -74,8 +95,8 @@ impl<'a> Tree<'a> {
             let entry = entry.map_err(failed)?;
             entries.push((entry.path(), entry.file_type().map_err(failed)?));
         }
-        self.files += entries.len();
-        if self.files > MOST_FILES {
+        self.count += entries.len();
+        if self.count > MOST_FILES {
             return Err(Error::Limit {
                 what: format!("number of files in `{}`", self.root.display()),
                 limit: MOST_FILES.to_string(),
@@ -101,9 +122,14 @@ impl<'a> Tree<'a> {
             self.modules.push(relative);
             return;
         }
-        let place = if is_vmlinux(&relative) && begins_as_elf(path) {
-            &mut self.vmlinux
-        } else if is_other(&relative) || is_vmlinux(&relative) {
+        let head = if is_vmlinux(&relative) { head(path) } else { Vec::new() };
+        if head.starts_with(elf::MAGIC)
+            || compressed::is_compressed(&head) && without_ending(&relative) != relative
+        {
+            self.vmlinux.push((depth, relative));
+            return;
+        }
+        let place = if is_other(&relative) || is_vmlinux(&relative) {
             &mut self.other
         } else if is_config(&relative) || split(&relative).1 == ".config" {
             &mut self.config
@@ -116,8 +142,13 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn begins_as_elf(path: &Path) -> bool {
+/// The first bytes of a file; none where it cannot be read.
+fn head(path: &Path) -> Vec<u8> {
     use std::io::Read as _;
-    let mut magic = [0; 4];
-    fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *elf::MAGIC
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(8).read_to_end(&mut head));
+    if read.is_err() {
+        head.clear();
+    }
+    head
 }

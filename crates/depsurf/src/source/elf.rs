@@ -10,13 +10,17 @@ pub const MAGIC: &[u8] = b"\x7fELF";
 /// Size of the larger of the two ELF headers.
 pub const HEADER: u64 = 64;
 
+const SHT_NULL: u32 = 0;
 const SHT_RELA: u32 = 4;
-const SHT_NOBITS: u32 = 8;
+/// A section without bytes in the file.
+pub const SHT_NOBITS: u32 = 8;
 const SHT_REL: u32 = 9;
 const SHF_ALLOC: u64 = 2;
 const SHN_XINDEX: u16 = 0xffff;
 /// Larger section header and section name tables are refused: vmlinux has a hundred sections.
 const LARGEST_TABLE: u64 = 16 << 20;
+/// Longer names of sections are cut, so that thousands of them cannot share a long text.
+const LONGEST_NAME: usize = 256;
 /// The section names are usually right in front of the section headers; they are fetched together.
 const WINDOW: u64 = 64 << 10;
 
@@ -50,55 +54,87 @@ pub fn section_headers(head: &[u8]) -> Result<u64> {
 pub fn needed(
     head: &[u8],
     size: u64,
-    mut read: impl FnMut(u64, usize) -> Result<Vec<u8>>,
+    read: impl FnMut(u64, usize) -> Result<Vec<u8>>,
 ) -> Result<Vec<Range<u64>>> {
-    let layout = Layout::parse(head)?;
-    if layout.shoff == 0 {
+    let Some(table) = Table::read(head, size, read)? else {
         // Without section headers there is no telling.
         return Ok(std::iter::once(0..size).collect());
-    }
-    let mut ranges = vec![
-        0..layout.header_size,
-        inside(layout.phoff, layout.phnum * layout.phentsize, size, "program headers")?,
-    ];
-    let first = inside(layout.shoff, layout.shentsize, size, "first section header")?;
-    let begin = first.start.saturating_sub(WINDOW);
-    let mut window = read(begin, (first.end - begin) as usize)?;
-    let zeroth = Section::parse(&layout, &window[(first.start - begin) as usize..]);
-    // With too many sections for 16 bits the numbers are in the first header (gABI, "ELF Header").
-    let count = if layout.shnum == 0 { zeroth.size } else { u64::from(layout.shnum) };
-    let names = if layout.shstrndx == SHN_XINDEX { zeroth.link } else { u32::from(layout.shstrndx) };
-    let table = limited(layout.shoff, count.saturating_mul(layout.shentsize), size, "section headers")?;
-    if table.end > first.end {
-        window.extend(read(first.end, (table.end - first.end) as usize)?);
-    }
-    let sections: Vec<Section> = window[(table.start - begin) as usize..(table.end - begin) as usize]
-        .chunks_exact(layout.shentsize as usize)
-        .map(|header| Section::parse(&layout, header))
-        .collect();
-    ranges.push(table);
-
-    let names = match sections.get(names as usize) {
-        Some(section) if section.kind != SHT_NOBITS => {
-            let range = limited(section.offset, section.size, size, "section names")?;
-            ranges.push(range.clone());
-            if range.start >= begin && range.end <= begin + window.len() as u64 {
-                window[(range.start - begin) as usize..(range.end - begin) as usize].to_vec()
-            } else {
-                read(range.start, (range.end - range.start) as usize)?
-            }
-        }
-        _ => Vec::new(),
     };
-    for (index, section) in sections.iter().enumerate() {
-        let name = names.get(section.name as usize..).unwrap_or_default();
-        let name = &name[..memchr::memchr(0, name).unwrap_or(name.len())];
-        if section.is_read(name) {
-            let what = format!("section {index} `{}`", String::from_utf8_lossy(name));
+    let mut ranges = table.own;
+    for (index, section) in table.sections.iter().enumerate() {
+        if section.is_read() {
+            let what = format!("section {index} `{}`", String::from_utf8_lossy(&section.name));
             ranges.push(inside(section.offset, section.size, size, what)?);
         }
     }
     Ok(merge(ranges))
+}
+
+/// The section headers of a file.
+pub struct Table {
+    /// How numbers are written.
+    pub layout: Layout,
+    /// All sections, in order.
+    pub sections: Vec<Section>,
+    /// Number of the section with the names.
+    pub names: usize,
+    /// The bytes of the headers themselves and of the names; of the ELF header and the program headers.
+    own: Vec<Range<u64>>,
+}
+
+impl Table {
+    /// Reads the headers of a file of `size` bytes, which begins with `head`; `None` where it has none.
+    ///
+    /// # Errors
+    /// When they are damaged or point outside the file, or `read(offset, length)` fails.
+    pub fn read(
+        head: &[u8],
+        size: u64,
+        mut read: impl FnMut(u64, usize) -> Result<Vec<u8>>,
+    ) -> Result<Option<Self>> {
+        let layout = Layout::parse(head)?;
+        if layout.shoff == 0 {
+            return Ok(None);
+        }
+        let mut own = vec![
+            0..layout.header_size,
+            inside(layout.phoff, layout.phnum * layout.phentsize, size, "program headers")?,
+        ];
+        let first = inside(layout.shoff, layout.shentsize, size, "first section header")?;
+        let begin = first.start.saturating_sub(WINDOW);
+        let mut window = read(begin, (first.end - begin) as usize)?;
+        let zeroth = Section::parse(&layout, &window[(first.start - begin) as usize..]);
+        // With too many sections for 16 bits the numbers are in the first header (gABI, "ELF Header").
+        let count = if layout.shnum == 0 { zeroth.size } else { u64::from(layout.shnum) };
+        let names = if layout.shstrndx == SHN_XINDEX { zeroth.link } else { u32::from(layout.shstrndx) };
+        let table = limited(layout.shoff, count.saturating_mul(layout.shentsize), size, "section headers")?;
+        if table.end > first.end {
+            window.extend(read(first.end, (table.end - first.end) as usize)?);
+        }
+        let mut sections: Vec<Section> = window[(table.start - begin) as usize..(table.end - begin) as usize]
+            .chunks_exact(layout.shentsize as usize)
+            .map(|header| Section::parse(&layout, header))
+            .collect();
+        own.push(table);
+        let names = names as usize;
+        let texts = match sections.get(names) {
+            Some(section) if section.kind != SHT_NOBITS => {
+                let range = limited(section.offset, section.size, size, "section names")?;
+                own.push(range.clone());
+                if range.start >= begin && range.end <= begin + window.len() as u64 {
+                    window[(range.start - begin) as usize..(range.end - begin) as usize].to_vec()
+                } else {
+                    read(range.start, (range.end - range.start) as usize)?
+                }
+            }
+            _ => Vec::new(),
+        };
+        for section in &mut sections {
+            let name = texts.get(section.name_at as usize..).unwrap_or_default();
+            section.name = name[..memchr::memchr(0, name).unwrap_or(name.len()).min(LONGEST_NAME)].to_vec();
+        }
+        Ok(Some(Self { layout, sections, names, own }))
+    }
 }
 
 fn inside(offset: u64, length: u64, size: u64, what: impl Into<String>) -> Result<Range<u64>> {
@@ -120,15 +156,19 @@ fn limited(offset: u64, length: u64, size: u64, what: &'static str) -> Result<Ra
 }
 
 /// Where the tables are, and how their numbers are written.
-struct Layout {
-    wide: bool,
-    big: bool,
+pub struct Layout {
+    /// 64 bits.
+    pub wide: bool,
+    /// Most significant byte first.
+    pub big: bool,
     header_size: u64,
     phoff: u64,
     phentsize: u64,
     phnum: u64,
-    shoff: u64,
-    shentsize: u64,
+    /// Where the section headers are.
+    pub shoff: u64,
+    /// Size of each.
+    pub shentsize: u64,
     shnum: u16,
     shstrndx: u16,
 }
@@ -182,12 +222,21 @@ impl Layout {
     }
 }
 
-struct Section {
-    name: u32,
-    kind: u32,
-    flags: u64,
-    offset: u64,
-    size: u64,
+/// A section header.
+pub struct Section {
+    /// Its name, of which the first bytes count where it is long.
+    pub name: Vec<u8>,
+    name_at: u32,
+    /// `sh_type`.
+    pub kind: u32,
+    /// `sh_flags`.
+    pub flags: u64,
+    /// `sh_addr`.
+    pub address: u64,
+    /// `sh_offset`.
+    pub offset: u64,
+    /// `sh_size`.
+    pub size: u64,
     link: u32,
 }
 
@@ -196,19 +245,31 @@ impl Section {
     fn parse(layout: &Layout, header: &[u8]) -> Self {
         let number = |at, size| number(header, at, size, layout.big);
         let word = |at| number(at, 4) as u32;
-        let (flags, offset, size, link) = if layout.wide {
-            (number(8, 8), number(24, 8), number(32, 8), word(40))
+        let ([flags, address, offset, size], link) = if layout.wide {
+            ([8, 16, 24, 32].map(|at| number(at, 8)), word(40))
         } else {
-            (number(8, 4), number(16, 4), number(20, 4), word(24))
+            ([8, 12, 16, 20].map(|at| number(at, 4)), word(24))
         };
-        Self { name: word(0), kind: word(4), flags, offset, size, link }
+        let name = Vec::new();
+        Self { name, name_at: word(0), kind: word(4), flags, address, offset, size, link }
     }
 
-    fn is_read(&self, name: &[u8]) -> bool {
+    /// Whether the file has bytes for it.
+    pub fn has_bytes(&self) -> bool {
+        self.kind != SHT_NOBITS && self.kind != SHT_NULL && self.size != 0
+    }
+
+    /// Whether it is part of the kernel's memory.
+    pub fn is_allocated(&self) -> bool {
+        self.flags & SHF_ALLOC != 0
+    }
+
+    /// Whether a surface is made of it.
+    pub fn is_read(&self) -> bool {
         match self.kind {
             SHT_NOBITS => false,
-            SHT_REL | SHT_RELA => self.flags & SHF_ALLOC != 0,
-            _ => !UNREAD.contains(&name),
+            SHT_REL | SHT_RELA => self.is_allocated(),
+            _ => !UNREAD.contains(&self.name.as_slice()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From what a walk over a package or an archive found to a kernel.
 
 use super::members::{Files, Found, Other, Text};
-use super::{Bytes, Config, Form, Kernel, Origin, boot, btf, decode};
+use super::{Bytes, Config, Form, Kernel, Origin, boot, btf, compressed, decode};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -32,7 +32,7 @@ pub fn kernel<'a>(
         Found::Other(Other { path, data }) => {
             let place = format!("`{path}`");
             progress.step("decompress the kernel", None);
-            other(data, origin(path)).map_err(|e| e.at(place))?
+            other(data, origin(path), progress).map_err(|e| e.at(place))?
         }
         Found::Nothing { not_elf: Some(path) } => {
             return Err(Error::malformed("package", format!("`{path}`"), "not an ELF file"));
@@ -43,18 +43,17 @@ pub fn kernel<'a>(
     Ok(Some(kernel))
 }
 
-/// A kernel of another form than vmlinux.
-fn other(data: Vec<u8>, origin: Origin) -> Result<Kernel> {
+/// A kernel of another form than a plain vmlinux.
+fn other(data: Vec<u8>, origin: Origin, progress: &dyn Progress) -> Result<Kernel> {
     let bytes = Bytes::owned(data);
-    if btf::is_btf(&bytes) {
-        return Ok(Kernel {
-            vmlinux: bytes,
-            form: Form::Btf,
-            config: None,
-            origin,
-            config_packages: Vec::new(),
-            modules: Vec::new(),
-        });
-    }
-    boot::kernel(origin, bytes)
+    let (form, vmlinux) = if btf::is_btf(&bytes) {
+        (Form::Btf, bytes)
+    } else if compressed::holds_elf(&bytes)
+        && let Some(inside) = compressed::open(&bytes, progress)?
+    {
+        (Form::Vmlinux, inside)
+    } else {
+        return boot::kernel(origin, bytes);
+    };
+    Ok(Kernel { vmlinux, form, config: None, origin, config_packages: Vec::new(), modules: Vec::new() })
 }

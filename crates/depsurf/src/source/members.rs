@@ -3,7 +3,7 @@
 use super::archive::Archive;
 use super::search::Search;
 use super::tar::Member;
-use super::{boot, btf, elf};
+use super::{boot, btf, compressed, elf};
 use crate::error::{Error, Result};
 
 /// The largest kernel configuration that is read; they are below 1 MiB.
@@ -75,7 +75,7 @@ pub enum Found {
     },
 }
 
-/// A bootable image, or bare BTF.
+/// A bootable image, a compressed vmlinux, or bare BTF.
 pub struct Other {
     /// Its path.
     pub path: String,
@@ -141,15 +141,18 @@ impl Walk {
                 if head.starts_with(elf::MAGIC) {
                     return Ok(Some((member, head)));
                 }
-                // Debian's riscv64 has its bootable image under this name.
+                // Debian's riscv64 has its bootable image under this name, SUSE a compressed vmlinux.
                 let rest = member.size.saturating_sub(head.len() as u64);
-                if boot::is_bootable(&head) && self.other.is_none() {
-                    let rest = files.data(rest, LARGEST_OTHER, "bootable image")?;
-                    self.other = Some(Other { path: member.path, data: [head, rest].concat() });
-                    if !self.both {
-                        break;
+                if self.other.is_none() && (boot::is_bootable(&head) || compressed::is_compressed(&head)) {
+                    let rest = files.data(rest, LARGEST_OTHER, "vmlinux")?;
+                    let data = [head, rest].concat();
+                    if boot::is_bootable(&data) || compressed::holds_kernel(&data) {
+                        self.other = Some(Other { path: member.path, data });
+                        if !self.both {
+                            break;
+                        }
+                        continue;
                     }
-                    continue;
                 }
                 self.not_elf.get_or_insert(member.path);
             } else if self.other.is_none() && is_other(&member.path) {
@@ -224,11 +227,26 @@ pub fn is_config(path: &str) -> bool {
         || (name == ".config" && parent.1.starts_with("linux-headers-"))
 }
 
-/// Debian up to 6.12 and Ubuntu have it at `usr/lib/debug/boot/vmlinux-R`, Debian since 7.2 and packages
-/// made by the kernel's own rules at `usr/lib/debug/lib/modules/R/vmlinux`.
+/// Debian up to 6.12 and Ubuntu have it at `usr/lib/debug/boot/vmlinux-R`, Debian since 7.2, Fedora and packages
+/// made by the kernel's own rules at `usr/lib/debug/lib/modules/R/vmlinux`. SUSE has its code at `boot/vmlinux-R.xz` or
+/// `usr/lib/modules/R/vmlinux.xz`, and the rest at the same place below `usr/lib/debug` with the ending `.debug`.
 pub fn is_vmlinux(path: &str) -> bool {
     let name = split(path).1;
-    name == "vmlinux" || name.starts_with("vmlinux-")
+    name.starts_with("vmlinux-") || without_ending(name) == "vmlinux"
+}
+
+/// Whether a file is named as a half with debug information.
+pub fn is_debug_half(path: &str) -> bool {
+    is_vmlinux(path) && path.ends_with(DEBUG)
+}
+
+/// What the names of files with debug information end in.
+const DEBUG: &str = ".debug";
+
+/// A name without what says how a file is packed.
+pub fn without_ending(name: &str) -> &str {
+    let mut endings = [".xz", ".zst", ".gz", ".bz2", ".lz4", DEBUG].iter();
+    endings.find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
 /// Directory and name of a path.

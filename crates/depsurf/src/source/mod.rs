@@ -12,8 +12,9 @@
 //! | `.rpm` | `rpm`, `cpio` | `members` |
 //! | `.tar.*` | `tar` | `members` |
 //! | directory | `directory` | `members` |
-//! | `vmlinux.xz`, `.zst`, `.gz`, `.bz2` | `compressed` | its first bytes |
+//! | `vmlinux.xz`, `.zst`, `.gz`, `.bz2`, `.lz4` | `compressed` | its first bytes |
 //! | `vmlinuz`, `Image` | `boot` | its headers, else by search |
+//! | `vmlinux.xz` with `vmlinux.debug` | `halves` | what each of them has |
 //!
 //! ```text
 //! .deb:  ar -> control.tar.* -> control                    -> Package
@@ -36,6 +37,7 @@ mod elf;
 mod find;
 #[cfg(test)]
 mod fixture;
+mod halves;
 mod input;
 pub mod live;
 mod members;
@@ -75,7 +77,7 @@ pub struct Options {
     /// Without it a config is taken from the package of the vmlinux, if it has one.
     pub config: Option<PathBuf>,
     /// Packages, archives and directories that may have modules, or the other halves of those that the package of the
-    /// vmlinux has.
+    /// vmlinux has; or the other half of the vmlinux, which may also be a plain file.
     pub modules: Vec<PathBuf>,
 }
 
@@ -173,7 +175,7 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
         let place = ModulePackage::open(path).map_err(|e| e.at(path.to_string_lossy()))?;
         kernel.modules.push(place);
     }
-    Ok(kernel)
+    halves::complete(kernel, progress).map_err(|e| e.at(path.to_string_lossy()))
 }
 
 /// As [`open`], from bytes in memory; `name` takes the place of the file name.
@@ -181,7 +183,8 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
 /// # Errors
 /// As [`open`].
 pub fn open_bytes(name: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
-    unwrap(name.into(), Bytes::owned(bytes.to_vec()), progress).map_err(|e| e.at(name))
+    let kernel = unwrap(name.into(), Bytes::owned(bytes.to_vec()), progress);
+    kernel.and_then(|kernel| halves::complete(kernel, progress)).map_err(|e| e.at(name))
 }
 
 /// Takes the wrapping off, whatever it is.
@@ -294,13 +297,14 @@ fn plain_config(bytes: &[u8]) -> Result<Option<String>> {
 
 /// What bytes look like that are no kernel image and no package.
 fn describe(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(usize, &[u8], &str); 8] = [
+    const KNOWN: [(usize, &[u8], &str); 9] = [
         (0, elf::MAGIC, "an ELF file"),
         (0, ar::MAGIC, "an ar archive"),
         (0, xz::MAGIC, "xz data"),
         (0, archive::ZSTD, "zstd data"),
         (0, archive::GZIP, "gzip data"),
         (0, archive::BZIP2, "bzip2 data"),
+        (0, archive::LZ4, "lz4 data"),
         (0, b"PK\x03\x04", "a zip archive"),
         (257, b"ustar", "a tar archive"),
     ];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::archive::Archive;
 use super::deb::{Deb, Package, release_of};
 use super::{
-    Bytes, Options, ar, boot, btf, compressed, deb, describe, elf, file_name, plain_config, rpm, tar,
+    Bytes, Options, ar, boot, btf, compressed, deb, describe, elf, file_name, halves, plain_config, rpm, tar,
 };
 use crate::error::{Error, Result};
 
@@ -39,7 +39,7 @@ pub struct Input {
     pub image: PathBuf,
     /// The image package or file with its config.
     pub config: Option<PathBuf>,
-    /// The packages that may have its modules, or halves of them.
+    /// What may have its modules, or halves of them, or of the vmlinux.
     pub modules: Vec<PathBuf>,
 }
 
@@ -168,7 +168,8 @@ fn release(package: &Package) -> Option<String> {
 /// They are matched by the kernel release in the names of packages, and of other files if they are named
 /// like `vmlinux-6.1.0-50-cloud-amd64` and `config-6.1.0-50-cloud-amd64`. A single config goes with a single
 /// image if one of them has no such name. Of several packages of a kernel the one that is known to have the
-/// config is taken, so that all packages of a kernel can be given. The order of the images is kept.
+/// config is taken, so that all packages of a kernel can be given. A file with debug information alone goes with the one of
+/// the same release that has the code. The order of the images is kept.
 ///
 /// # Errors
 /// When a file cannot be read or is of no known kind, a config belongs to none of the images, or there are
@@ -192,6 +193,7 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
         let candidate = Candidate { path: path.clone(), kind, release };
         if candidate.only_config() { configs.push(candidate) } else { images.push(candidate) }
     }
+    let halves = split_halves(&mut images);
     // Packages without debug information alone: the bootable image is in one of them. Since 7.2 Debian has it in
     // linux-binary-RELEASE, before in linux-image-RELEASE.
     if images.is_empty() && !configs.is_empty() {
@@ -219,7 +221,7 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
     configs.sort_by_key(|config| config.rank().unwrap_or(usize::MAX));
     let single = images.len() == 1 && configs.len() == 1;
     let mut inputs: Vec<(&Candidate, Option<&Candidate>, Vec<PathBuf>)> =
-        images.iter().map(|image| (image, None, Vec::new())).collect();
+        images.iter().map(|image| (image, None, halves_of(&halves, image))).collect();
     for config in &configs {
         let nameless = |image: &Candidate| single && (config.release.is_none() || image.release.is_none());
         let path = config.path.display();
@@ -253,6 +255,31 @@ pub fn pair(paths: &[PathBuf]) -> Result<Vec<Input>> {
         .into_iter()
         .map(|(image, config, modules)| Input { image: path(image), config: config.map(path), modules })
         .collect())
+}
+
+/// Takes the files that have the code of a vmlinux out of the images, where its debug information is a file beside them.
+fn split_halves(images: &mut Vec<Candidate>) -> Vec<Candidate> {
+    let is_debug = |image: &Candidate| {
+        image.kind == Kind::Elf
+            && Bytes::map(&image.path).is_ok_and(|bytes| halves::part(&bytes) == halves::Part::Debug)
+    };
+    let debug: Vec<Option<String>> =
+        images.iter().filter(|image| is_debug(image)).map(|image| image.release.clone()).collect();
+    if debug.is_empty() {
+        return Vec::new();
+    }
+    let is_code = |image: &mut Candidate| {
+        matches!(image.kind, Kind::Elf | Kind::Compressed)
+            && debug.contains(&image.release)
+            && !is_debug(image)
+    };
+    images.extract_if(.., is_code).collect()
+}
+
+/// The files with the code of an image.
+fn halves_of(halves: &[Candidate], image: &Candidate) -> Vec<PathBuf> {
+    let fits = |half: &&Candidate| image.kind == Kind::Elf && half.release == image.release;
+    halves.iter().filter(fits).map(|half| half.path.clone()).collect()
 }
 
 #[cfg(test)]

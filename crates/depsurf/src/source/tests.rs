@@ -489,7 +489,13 @@ fn archives_directories_and_compressed_files_are_opened() {
         assert_eq!(kernel.vmlinux.get(64..3064).unwrap(), &vmlinux()[64..3064], "{name}");
         assert_eq!(kernel.config.unwrap().text, CONFIG, "{name}");
     }
-    for (name, bytes) in [("vmlinux.gz", gzip(&vmlinux())), ("vmlinux.xz", xz_even(&vmlinux(), 1000))] {
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    std::io::Write::write_all(&mut lz4, &vmlinux()).unwrap();
+    for (name, bytes) in [
+        ("vmlinux.gz", gzip(&vmlinux())),
+        ("vmlinux.xz", xz_even(&vmlinux(), 1000)),
+        ("vmlinux.lz4", lz4.finish().unwrap()),
+    ] {
         let kernel = open_bytes(name, &bytes, &Silent).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(kernel.vmlinux.get(64..3064).unwrap(), &vmlinux()[64..3064], "{name}");
     }

@@ -58,6 +58,18 @@ impl Unit {
         unit
     }
 
+    /// Another tag of the root DIE, with the same header.
+    pub fn tag(mut self, tag: DwTag) -> Unit {
+        self.root.tag = tag;
+        self
+    }
+
+    /// Label of the root DIE, for `DW_AT_import`.
+    pub fn label(mut self, label: &str) -> Unit {
+        self.root = self.root.label(label);
+        self
+    }
+
     /// DWARF version of this unit, in place of that of the [`super::Dwarf`].
     pub fn version(mut self, version: u16) -> Unit {
         self.version = Some(version);

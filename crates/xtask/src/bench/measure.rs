@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 
 /// What one kind of run took.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,7 @@ pub struct Measure {
 }
 
 /// What one run took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Run {
     /// Wall-clock time.
     pub time: Duration,

@@ -24,7 +24,7 @@ use depsurf::store::{Dataset, SURFACE_EXTENSION, pack};
 use depsurf::surface::Surface;
 
 use self::measure::{Measure, measure};
-pub use self::measure::{once, weigh};
+pub use self::measure::{Run, once, weigh};
 pub use self::report::Table;
 use self::report::{mega, time};
 use crate::cargo;

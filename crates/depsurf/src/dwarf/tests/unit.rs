@@ -145,17 +145,117 @@ fn versions_may_be_mixed() {
 
 #[test]
 fn units_that_are_not_compile_units_are_noted() {
-    let partial = Unit::partial("").child(function("shared", 0));
-    each(&[partial, Unit::new("fs/a.c").child(function("f", "fs/a.c"))], |facts| {
+    let other = Unit::partial("").tag(DW_TAG_module).child(function("shared", 0));
+    each(&[other, Unit::new("fs/a.c").child(function("f", "fs/a.c"))], |facts| {
         assert_eq!(functions(facts), ["fs/a.c: extern f fs/a.c:1 @0x1000 () -> void"]);
         let notes = notes(facts);
         assert_eq!(note_counts(facts), [("dwarf-unit-tag".to_owned(), 1)]);
         assert!(notes[0].lossy);
-        assert_eq!(
-            notes[0].message,
-            "units of tag DW_TAG_partial_unit are only read where others refer to them"
-        );
+        assert_eq!(notes[0].message, "units of tag DW_TAG_module are only read where others refer to them");
         assert_eq!(notes[0].first.as_deref(), Some(".debug_info+0x0"));
+    });
+}
+
+fn import(label: &str) -> Die {
+    Die::new(DW_TAG_imported_unit).attr(DW_AT_import, Value::RefAddr(label.into()))
+}
+
+/// What `dwz` makes of units that have a function of a header, a declaration and a type in common.
+#[test]
+fn what_partial_units_have_is_of_every_unit_that_imports_them() {
+    let get_order = || {
+        subprogram("get_order").label("get_order").decl("include/order.h", 29).inline(DW_INL_declared_inlined)
+    };
+    let kfree = || {
+        subprogram("kfree")
+            .label("kfree")
+            .external()
+            .declaration()
+            .decl("include/slab.h", 213)
+            .parameter("p", "int")
+    };
+    let int = || base_type("int", 4, DW_ATE_signed);
+    let caller = |file: &str, address: u64| {
+        subprogram("f")
+            .external()
+            .decl(file, 1)
+            .low_pc(address)
+            .size(16)
+            .children([inlined_subroutine("get_order", file, 2, address + 4), call_site("kfree")])
+    };
+    let instance = |address: u64| {
+        Die::new(DW_TAG_subprogram)
+            .attr(DW_AT_abstract_origin, Value::Ref("get_order".into()))
+            .low_pc(address)
+            .size(4)
+    };
+    let lines = |facts: &Facts<'_>| {
+        let mut lines = [functions(facts), edges(facts)].concat();
+        lines.sort();
+        lines
+    };
+    let whole = |file: &str, address: u64| {
+        let dies = [int(), get_order(), kfree(), caller(file, address), instance(address + 16)];
+        Unit::new(file).children(dies)
+    };
+    let expected = [
+        "f calls kfree",
+        "f calls kfree",
+        "f inlines get_order at fs/a.c:2 @0x1004",
+        "f inlines get_order at fs/b.c:2 @0x2004",
+        "fs/a.c: extern declared kfree include/slab.h:213 (p: int) -> void",
+        "fs/a.c: extern f fs/a.c:1 @0x1000 () -> void",
+        "fs/a.c: static inline 3 get_order include/order.h:29 @0x1010 () -> void",
+        "fs/b.c: extern declared kfree include/slab.h:213 (p: int) -> void",
+        "fs/b.c: extern f fs/b.c:1 @0x2000 () -> void",
+        "fs/b.c: static inline 3 get_order include/order.h:29 @0x2010 () -> void",
+        "get_order @0x1010",
+        "get_order @0x2010",
+    ];
+    expect(&[whole("fs/a.c", 0x1000), whole("fs/b.c", 0x2000)], lines, &expected);
+
+    // One imports the other, and itself; a third is imported by nobody.
+    let first = Unit::partial("").label("first").children([int(), import("first"), kfree()]);
+    let second = Unit::partial("").label("second").children([import("first"), get_order()]);
+    let lonely = Unit::partial("").child(subprogram("lonely").decl("include/lonely.h", 1));
+    let split = |file: &str, address: u64| {
+        let dies = [import("second"), caller(file, address), instance(address + 16), import("first")];
+        Unit::new(file).children(dies)
+    };
+    let units = [first, split("fs/a.c", 0x1000), lonely, second, split("fs/b.c", 0x2000)];
+    expect(&units, lines, &expected);
+}
+
+#[test]
+fn imports_without_end_are_left_out() {
+    let many = (0..400).map(|number| subprogram(&format!("f{number}")).decl("include/many.h", number + 1));
+    let shared = Unit::partial("").label("shared").children(many);
+    let importer = |number: u64| {
+        Unit::new(&format!("fs/{number}.c")).children([import("shared"), function("own", "fs/a.c")])
+    };
+    let units: Vec<Unit> = std::iter::once(shared).chain((0..200).map(importer)).collect();
+    each(&units, |facts| {
+        let functions: usize = facts.units.iter().map(|unit| unit.functions.len()).sum();
+        assert!((60_000..66_000).contains(&functions), "{functions}");
+        let [note] = notes(facts).try_into().unwrap();
+        assert_eq!((note.id.as_str(), note.lossy), ("dwarf-import", true));
+        assert!(facts.units.iter().all(|unit| unit.own_functions == 1));
+    });
+}
+
+#[test]
+fn imports_are_followed_so_many_times() {
+    let label = |number: u64| format!("unit {number}");
+    let part = |number: u64| Unit::partial("").label(&label(number)).child(import(&label(number + 1)));
+    let end = Unit::partial("").label(&label(1000)).child(subprogram("f").decl("include/f.h", 1));
+    let importer = |number: u64| Unit::new(&format!("fs/{number}.c")).child(import(&label(0)));
+    let units: Vec<Unit> = (0..1000).map(part).chain([end]).chain((0..100).map(importer)).collect();
+    each(&units, |facts| {
+        assert_eq!(facts.units.len(), 100);
+        let with = facts.units.iter().filter(|unit| unit.functions.len() == 1).count();
+        assert_eq!(with, (1 << 16) / 1001);
+        let [note] = notes(facts).try_into().unwrap();
+        assert_eq!((note.id.as_str(), note.count), ("dwarf-import", 100 - with as u64));
     });
 }
 

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 
 pub use choice::Choice;
+pub(super) use place::Place;
 pub use place::{Arriving, ModulePackage};
 use place::{Met, Walk};
 

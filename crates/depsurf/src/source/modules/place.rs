@@ -32,8 +32,27 @@ pub struct ModulePackage {
 enum Contents {
     Package(Bytes),
     Arriving(Arc<dyn Arriving>),
+    Directory(Directory),
+}
+
+/// What of a directory may be of use.
+struct Directory {
     /// Files by path of the module, each of which may be a half.
-    Directory(BTreeMap<String, Vec<PathBuf>>),
+    modules: BTreeMap<String, Vec<PathBuf>>,
+    /// Files with the name of a vmlinux, the least deep first.
+    vmlinux: Vec<PathBuf>,
+}
+
+/// What a place has besides modules.
+pub enum Place<'a> {
+    /// The members of a package or an archive.
+    Files(Box<dyn Files<'a> + 'a>),
+    /// A file that is neither.
+    File(&'a Bytes),
+    /// Files with the name of a vmlinux, the least deep first.
+    Directory(&'a [PathBuf]),
+    /// Nothing that can be looked into.
+    Nothing,
 }
 
 impl fmt::Debug for ModulePackage {
@@ -55,15 +74,20 @@ impl ModulePackage {
     }
 
     /// Files in a directory, by their paths in it.
-    pub(in super::super) fn in_directory(root: &Path, paths: Vec<String>, release: Option<&str>) -> Self {
-        let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for path in paths {
+    pub(in super::super) fn in_directory(
+        root: &Path,
+        files: directory::Files,
+        release: Option<&str>,
+    ) -> Self {
+        let mut modules: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for path in files.modules {
             let Some(place) = module_path(&path, true) else { continue };
             if release.is_none() || place.release.is_none() || place.release == release {
-                files.entry(place.path).or_default().push(root.join(path));
+                modules.entry(place.path).or_default().push(root.join(path));
             }
         }
-        Self { contents: Contents::Directory(files), release: None }
+        let vmlinux = files.vmlinux.into_iter().map(|path| root.join(path)).collect();
+        Self { contents: Contents::Directory(Directory { modules, vmlinux }), release: None }
     }
 
     /// Opens what somebody named: a package, an archive or a directory.
@@ -72,9 +96,25 @@ impl ModulePackage {
     /// When it cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         if path.is_dir() {
-            return Ok(Self::in_directory(path, directory::modules(path)?, None));
+            return Ok(Self::in_directory(path, directory::files(path)?, None));
         }
         Ok(Self::new(Bytes::map(path)?, None))
+    }
+
+    /// What is in it besides modules.
+    ///
+    /// # Errors
+    /// When the package is damaged.
+    pub(in super::super) fn place(&self) -> Result<Place<'_>> {
+        let bytes = match &self.contents {
+            Contents::Directory(directory) => return Ok(Place::Directory(&directory.vmlinux)),
+            Contents::Arriving(_) => return Ok(Place::Nothing),
+            Contents::Package(bytes) => bytes,
+        };
+        Ok(match members(Input::from(&**bytes))? {
+            Some(Members { files, .. }) => Place::Files(files),
+            None => Place::File(bytes),
+        })
     }
 
     /// The modules that are chosen, in the order of the package.
@@ -83,19 +123,19 @@ impl ModulePackage {
     /// When the package is damaged.
     pub(super) fn walk<'a>(&'a self, choice: &'a Choice) -> Result<Walk<'a>> {
         let input = match &self.contents {
-            Contents::Directory(files) => return Ok(Walk::Directory { files: files.iter(), choice }),
+            Contents::Directory(directory) => {
+                return Ok(Walk::Directory { files: directory.modules.iter(), choice });
+            }
             Contents::Package(bytes) => Input::from(&**bytes),
             Contents::Arriving(package) => Input::fetched(package.bytes(), &**package),
         };
         let mut twice = HashSet::new();
-        let mut files: Box<dyn Files<'a> + 'a> = if input.starts_with(ar::MAGIC)? {
-            Box::new(Deb::parse(input)?.files()?)
-        } else if input.starts_with(rpm::MAGIC)? {
-            Box::new(Cpio::new(Archive::new(Rpm::parse(input.all()?)?.payload)?))
-        } else if tar::begins(&mut Archive::new(input)?)? {
+        let Some(Members { mut files, again }) = members(input)? else {
+            return Ok(Walk::Directory { files: NOTHING.iter(), choice });
+        };
+        if let Some(mut tar) = again {
             // A package has modules once. An archive of a whole system has them with code and with debug information.
             let mut seen = HashSet::new();
-            let mut tar = Tar::new(Archive::new(input)?);
             while let Some(member) = tar.next()? {
                 if let Some(path) = self.path(&member.path, choice).filter(|_| member.regular)
                     && let Some(again) = seen.replace(path)
@@ -103,10 +143,7 @@ impl ModulePackage {
                     twice.insert(again);
                 }
             }
-            Box::new(Tar::new(Archive::new(input)?))
-        } else {
-            return Ok(Walk::Directory { files: NOTHING.iter(), choice });
-        };
+        }
         files.archive().read_ahead(2 * rayon::current_num_threads());
         Ok(Walk::Package { package: self, files, choice, twice })
     }
@@ -117,6 +154,28 @@ impl ModulePackage {
         let is_ours = self.release.is_none() || place.release == self.release.as_deref();
         (is_ours && choice.takes(&place.path)).then_some(place.path)
     }
+}
+
+/// The members of a package or an archive.
+struct Members<'a> {
+    files: Box<dyn Files<'a> + 'a>,
+    /// Once more, of an archive that is no package.
+    again: Option<Tar<'a>>,
+}
+
+/// Opens a package or an archive; `None` where the bytes are neither.
+fn members(input: Input<'_>) -> Result<Option<Members<'_>>> {
+    let files: Box<dyn Files<'_> + '_> = if input.starts_with(ar::MAGIC)? {
+        Box::new(Deb::parse(input)?.files()?)
+    } else if input.starts_with(rpm::MAGIC)? {
+        Box::new(Cpio::new(Archive::new(Rpm::parse(input.all()?)?.payload)?))
+    } else if tar::begins(&mut Archive::new(input)?)? {
+        let again = Some(Tar::new(Archive::new(input)?));
+        return Ok(Some(Members { files: Box::new(Tar::new(Archive::new(input)?)), again }));
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Members { files, again: None }))
 }
 
 /// What something without modules has.
