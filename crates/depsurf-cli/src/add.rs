@@ -104,6 +104,7 @@ fn one(
         extract::Options { name: verb.name.clone(), strict: verb.strict, modules, ..Default::default() };
     let mut notes = Vec::new();
     let mut is_partial = false;
+    let is_file = matches!(from, Source::Files(_));
     let extracted = match from {
         Source::Files(input) => {
             // What was kept may have losses that are not accepted now.
@@ -145,7 +146,7 @@ fn one(
         let reason = surface.meta().unknown_because(Fact::Modules).unwrap_or("the kernel has none");
         notes.push(format!("no modules were read: {reason}"));
     }
-    if is_partial {
+    if is_partial || is_file && !surface.meta().knows(Fact::Functions) {
         notes.extend(tell_partial(surface.meta()));
     }
     progress.step("keep the surface", None);

@@ -17,7 +17,10 @@ use crate::surface::meta::{Evidence, Fact, Meta};
 use crate::surface::record::LSM_SETS_UNKNOWN;
 
 use super::function::FunctionTables;
-use super::{Extracted, Options, config, finish, identity, read_kinds, read_tables, symbol, tracepoint};
+use super::{
+    Extracted, Options, config, finish, identity, module, read_kinds, read_tables, store_functions, symbol,
+    tracepoint,
+};
 
 /// The facts that are in tables, which data symbols lead to.
 const TABLES: [Fact; 10] = [
@@ -69,8 +72,14 @@ pub fn surface(
     symbol::store(&image, &tables.attach, &mut parts);
     parts.meta.btf_types = tables.types.next_id().0;
     parts.types = tables.types;
-    let sets = read_kinds(&image, &FunctionTables::default(), &mut parts, &mut notes);
+    let mut functions = FunctionTables::default();
+    let mut sets = read_kinds(&image, &functions, &mut parts, &mut notes);
+    if !options.modules.is_none() {
+        let reading = module::Reading { kernel, choice: &options.modules, btf: blob.as_deref(), progress };
+        functions = reading.run(functions, &mut sets, &mut parts, &mut notes)?;
+    }
     sets.store(&mut parts);
+    store_functions(functions, &mut parts);
     if blob.is_some() && !parts.meta.knows(Fact::RawTracepoints) {
         parts.tracepoints.clear();
         let types = parts.types.view(&parts.strings, &parts.types_by_name);
@@ -87,13 +96,21 @@ pub fn surface(
 }
 
 /// The package with the debug information of a kernel of a distribution that has such packages.
-fn debug_package(meta: &Meta) -> Option<String> {
+pub(super) fn debug_package(meta: &Meta) -> Option<String> {
     let ubuntu = match meta.distribution.as_deref()? {
         "debian" => false,
         "ubuntu" => true,
         _ => return None,
     };
     Some(source::debug_package(meta.uname.as_deref()?, ubuntu))
+}
+
+/// Where there are no types it is not known which LSM hooks there are, whatever the tables say.
+pub(super) fn forget_hooks(parts: &mut Parts, unknown: Evidence) {
+    let evidence = &mut parts.meta.evidence;
+    if let Some(Evidence::Known { .. }) = evidence.get(&Fact::LsmHooks) {
+        evidence.insert(Fact::LsmHooks, unknown);
+    }
 }
 
 /// Evidence of what is read here and what cannot be.
@@ -115,9 +132,10 @@ fn tell(boot: &Boot<'_>, has_btf: bool, image: &Image<'_>, parts: &mut Parts, no
     } else {
         evidence.insert(Fact::Symbols, Evidence::unknown("no symbol table was found in the image"));
     }
-    if !has_btf && let Some(Evidence::Known { .. }) = evidence.get(&Fact::LsmHooks) {
-        evidence.insert(Fact::LsmHooks, types);
+    if !has_btf {
+        forget_hooks(parts, types);
     }
+    let evidence = &mut parts.meta.evidence;
     let Some(reason) = boot.no_tables_because() else { return };
     // The sets are among the tables: what they say of hooks and kfuncs is unknown with them.
     let tagged = matches!(evidence.get(&Fact::Kfuncs), Some(Evidence::Known { source }) if source.contains("DECL_TAG"));

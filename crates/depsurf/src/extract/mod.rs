@@ -40,7 +40,7 @@ use crate::note::{Note, Notes};
 use crate::progress::Progress;
 use crate::source::{self, Form, ModuleChoice};
 use crate::surface::build::Parts;
-use crate::surface::meta::{Evidence, Fact, Fetched, Meta, Package};
+use crate::surface::meta::{Evidence, Fact, Fetched, Package};
 use crate::surface::record::{self, NONE};
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::{TypeId, TypeTable};
@@ -78,7 +78,7 @@ pub struct Extracted {
 /// Extracts the dependency surface of a kernel.
 ///
 /// # Errors
-/// When the image is no kernel, has no debug information at all, or is damaged so that nothing of a kind of
+/// When the image is no kernel, has neither debug information nor a symbol table of any kind, or is damaged so that nothing of a kind of
 /// fact can be trusted; with [`Options::strict`] also when anything was lost.
 pub fn surface(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) -> Result<Extracted> {
     match kernel.form {
@@ -110,9 +110,7 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
 
     let debug = DebugSections::load(&image)?;
     let btf = if options.dwarf_types { None } else { image.section_data(".BTF")? };
-    if debug.is_empty() && btf.is_none() {
-        return Err(no_debug_info(&parts.meta));
-    }
+    let is_bare = debug.is_empty() && btf.is_none();
     let (facts, tables) = rayon::join(
         || dwarf::read(image.is_big_endian(), |id| debug.get(id), progress),
         || read_tables(&image, btf.as_deref(), &mut parts.strings, &mut notes),
@@ -135,6 +133,10 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
         functions = reading.run(functions, &mut sets, &mut parts, &mut notes)?;
     }
     sets.store(&mut parts);
+    if is_bare {
+        // What hooks there are is told by types alone.
+        boot::forget_hooks(&mut parts, Evidence::unknown("the image has neither `.debug_info` nor `.BTF`"));
+    }
     store_functions(functions, &mut parts);
     config::store(config_of(kernel), &mut parts, &mut notes);
     finish(parts, notes, options, progress)
@@ -165,19 +167,6 @@ fn finish(mut parts: Parts, notes: Notes, options: &Options, progress: &dyn Prog
     Ok(Extracted { kernel: parts.meta.kernel, bytes, notes: parts.notes })
 }
 
-fn no_debug_info(meta: &Meta) -> Error {
-    let ubuntu = match meta.distribution.as_deref() {
-        Some("debian") => Some(false),
-        Some("ubuntu") => Some(true),
-        _ => None,
-    };
-    let package = meta.uname.as_deref().zip(ubuntu);
-    Error::NoDebugInfo {
-        missing: "the image has neither `.debug_info` nor `.BTF`",
-        suggestion: package.map(|(release, ubuntu)| source::debug_package(release, ubuntu)),
-    }
-}
-
 /// What is read beside DWARF.
 struct Tables {
     types: TypeTable,
@@ -202,7 +191,11 @@ fn evidence_of_types(image: &Image<'_>, parts: &mut Parts, facts: &Facts<'_>, ha
     let debug_info = if !facts.units.is_empty() {
         Evidence::known(".debug_info")
     } else if facts.unit_offsets.is_empty() {
-        Evidence::unknown("the image has no `.debug_info`")
+        let what = "the image has no `.debug_info`";
+        Evidence::unknown(match boot::debug_package(&parts.meta) {
+            Some(package) => format!("{what}; `{package}` has it"),
+            None => what.into(),
+        })
     } else {
         Evidence::unknown("no compile unit of `.debug_info` could be read")
     };

@@ -177,19 +177,27 @@ fn a_loss_is_a_note_or_in_strict_mode_an_error() {
 
 #[test]
 fn a_kernel_without_debug_information_names_the_package_of_its_distribution() {
-    let kernel = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    let mut kernel = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    kernel.elf.remove(".debug_info").remove(".BTF");
     let surface = Surface::from_bytes(extract(&kernel.bytes(), &named("amd64")).bytes).unwrap();
-    let mut meta = surface.meta().clone();
+    let meta = surface.meta();
+    for fact in [Fact::Functions, Fact::Types, Fact::Btf, Fact::LsmHooks, Fact::Tracepoints] {
+        assert!(!meta.knows(fact), "{fact:?}");
+    }
+    for fact in [Fact::Symbols, Fact::FtraceSites, Fact::KprobeBlacklist, Fact::Syscalls] {
+        assert!(meta.knows(fact), "{fact:?}: {:?}", meta.unknown_because(fact));
+    }
+    assert!(surface.symbols_named("vfs_read").next().is_some());
+    let mut meta = meta.clone();
     meta.uname = Some("6.1.0-50-cloud-amd64".into());
-    for (distribution, help) in [
-        (Some("debian"), "the debug package `linux-image-6.1.0-50-cloud-amd64-dbg` has it"),
-        (Some("ubuntu"), "the debug package `linux-image-unsigned-6.1.0-50-cloud-amd64-dbgsym` has it"),
-        (Some("suse"), "give a vmlinux with debug information, or the package that has it"),
-        (None, "give a vmlinux with debug information, or the package that has it"),
+    for (distribution, package) in [
+        (Some("debian"), Some("linux-image-6.1.0-50-cloud-amd64-dbg")),
+        (Some("ubuntu"), Some("linux-image-unsigned-6.1.0-50-cloud-amd64-dbgsym")),
+        (Some("suse"), None),
+        (None, None),
     ] {
         meta.distribution = distribution.map(str::to_owned);
-        let told = super::no_debug_info(&meta).help().unwrap();
-        assert!(told.starts_with(help) && told.contains("CONFIG_DEBUG_INFO"), "{distribution:?}: {told}");
+        assert_eq!(super::boot::debug_package(&meta).as_deref(), package, "{distribution:?}");
     }
 }
 

@@ -6,6 +6,7 @@
 //! | EFI zboot (arm64, riscv64, loong64) | `zimg` (`drivers/firmware/efi/libstub/zboot-header.S`) | where the header says, flat memory |
 //! | arm64, riscv64 `Image` | `ARM\x64`, `RSC\x05` | the file itself, flat memory |
 //! | armhf `zImage`, s390x `bzImage` | a magic number | searched for, flat memory |
+//! | mips64el `vmlinuz` | an ELF file with nothing of a kernel but its decompressor (`arch/mips/boot/compressed`) | searched for, flat memory |
 //!
 //! A kernel is known by its banner. What is compressed by LZO is not read: no kernel of a distribution is.
 
@@ -15,7 +16,7 @@ use std::io::Read;
 use liblzma::stream::Stream;
 use memchr::memmem;
 
-use super::{Bytes, Config, Form, Kernel, Origin, archive, members, plain_config, xz};
+use super::{Bytes, Config, Form, Kernel, Origin, archive, elf, members, plain_config, xz};
 use crate::error::{Error, Result};
 use crate::image::boot::arch_of_header;
 use crate::kernel::Arch;
@@ -63,7 +64,28 @@ fn of_magic(bytes: &[u8]) -> Option<Arch> {
     if bytes.get(0x24..0x28) == Some(&[0x18, 0x28, 0x6f, 0x01]) {
         return Some(Arch::Armhf);
     }
+    if is_mips_decompressor(bytes) {
+        return Some(Arch::Mips64el);
+    }
     (bytes.get(0x10008..0x1000e) == Some(b"S390EP")).then_some(Arch::S390x)
+}
+
+/// Whether an ELF file for MIPS is the code that decompresses a kernel: it exports nothing, as every kernel does.
+fn is_mips_decompressor(bytes: &[u8]) -> bool {
+    const EM_MIPS: &[u8] = &[8, 0];
+    const SHT_SYMTAB: u32 = 2;
+    if !bytes.starts_with(b"\x7fELF\x02\x01") || bytes.get(18..20) != Some(EM_MIPS) {
+        return false;
+    }
+    let read = |offset: u64, length: usize| {
+        let at = offset as usize;
+        let part = at.checked_add(length).and_then(|end| bytes.get(at..end));
+        part.map(<[u8]>::to_vec).ok_or_else(|| cut("section headers", offset + length as u64, bytes))
+    };
+    let Ok(Some(table)) = elf::Table::read(bytes, bytes.len() as u64, read) else { return false };
+    let of_kernel =
+        |section: &elf::Section| section.kind == SHT_SYMTAB || section.name.starts_with(b"__ksymtab");
+    !table.sections.iter().any(of_kernel)
 }
 
 /// A kernel's parts as a source gives them: its memory, and its configuration where it has one inside.

@@ -1,7 +1,7 @@
 //! From what a walk over a package or an archive found to a kernel.
 
 use super::members::{Files, Found, Other, Text};
-use super::{Bytes, Config, Form, Kernel, Origin, boot, btf, compressed, decode};
+use super::{Bytes, Config, Form, Kernel, Origin, boot, btf, compressed, decode, elf};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -48,6 +48,8 @@ fn other(data: Vec<u8>, origin: Origin, progress: &dyn Progress) -> Result<Kerne
     let bytes = Bytes::owned(data);
     let (form, vmlinux) = if btf::is_btf(&bytes) {
         (Form::Btf, bytes)
+    } else if bytes.starts_with(elf::MAGIC) && !boot::is_bootable(&bytes) {
+        (Form::Vmlinux, bytes)
     } else if compressed::holds_elf(&bytes)
         && let Some(inside) = compressed::open(&bytes, progress)?
     {

@@ -75,7 +75,7 @@ pub enum Found {
     },
 }
 
-/// A bootable image, a compressed vmlinux, or bare BTF.
+/// A bootable image, a compressed vmlinux or one with the name of a bootable image, or bare BTF.
 pub struct Other {
     /// Its path.
     pub path: String,
@@ -157,7 +157,8 @@ impl Walk {
                 self.not_elf.get_or_insert(member.path);
             } else if self.other.is_none() && is_other(&member.path) {
                 let data = files.data(member.size, LARGEST_OTHER, "bootable image")?;
-                if boot::may_be(&data) || btf::is_btf(&data) {
+                // Debian's ppc64el has a vmlinux under this name since 7.2.
+                if boot::may_be(&data) || btf::is_btf(&data) || data.starts_with(elf::MAGIC) {
                     self.other = Some(Other { path: member.path, data });
                     if !self.both {
                         break;

@@ -205,7 +205,7 @@ fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel>
         Some(inside) => inside,
         None => bytes,
     };
-    if bytes.starts_with(elf::MAGIC) {
+    if bytes.starts_with(elf::MAGIC) && !boot::is_bootable(&bytes) {
         return Ok(plain(Form::Vmlinux, file, bytes));
     }
     if btf::is_btf(&bytes) {

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_vmlinux_behind_the_modules_is_found() {
         assert!(opens(&files("vmlinux")));
-        assert!(!opens(&files("zImage")));
+        assert!(!opens(&files("System.map")));
     }
 
     #[test]
