@@ -15,6 +15,7 @@ use testkit::elf::Machine;
 use testkit::kernel::Kernel;
 use testkit::mirror::{self, Package, Suite};
 use testkit::package::member;
+use testkit::rpm::{self, Rpm};
 use testkit::server::{File, Server};
 
 /// What the sample's banner says.
@@ -189,6 +190,53 @@ fn modules_are_read_while_the_package_arrives() {
     assert_ne!(page(&home), expected);
     let ran = pull(&Home::new(), &server, &["--modules", "[", SPEC]);
     assert!(ran.stderr.contains("is no pattern of modules"), "{ran:?}");
+}
+
+/// Repositories of RPM packages: one with the debug package, in which 3 MB follow the vmlinux, and one with the others.
+fn repositories(debug: &[Rpm], others: &[Rpm]) -> Server {
+    let mut files = rpm::repository("/debug", debug);
+    files.extend(rpm::repository("/os", others));
+    Server::start(files)
+}
+
+/// The sample kernel as Fedora has it, but for what its banner says.
+fn debuginfo(behind: usize) -> Rpm {
+    let noise = mirror::noise(behind);
+    let files: [(&str, &[u8]); 2] = [
+        (&format!("./usr/lib/debug/lib/modules/{RELEASE}/vmlinux"), &vmlinux()),
+        ("./usr/lib/debug/z", &noise),
+    ];
+    Rpm::new("kernel-debuginfo", "6.1.176", "1.fc40", &files, |bytes| mirror::xz(bytes, 1 << 20))
+}
+
+fn core() -> Rpm {
+    let noise = mirror::noise(3 << 20);
+    let place = format!("./lib/modules/{RELEASE}");
+    let files: [(&str, &[u8]); 2] =
+        [(&format!("{place}/config"), CONFIG.as_bytes()), (&format!("{place}/vmlinuz"), &noise)];
+    Rpm::new("kernel-core", "6.1.176", "1.fc40", &files, |bytes| mirror::xz(bytes, 1 << 20))
+}
+
+fn pull_rpm(home: &Home, server: &Server, arguments: &[&str]) -> Ran {
+    let mirrors = ["debug", "os"].map(|name| format!("{}/{name}", server.url()));
+    let mut command = home.command();
+    command.args(["pull", "--timeout", "5", "--mirror", &mirrors[0], "--mirror", &mirrors[1]]);
+    command.args(arguments).output().unwrap().into()
+}
+
+#[test]
+fn what_follows_the_kernel_in_an_rpm_package_is_not_fetched() {
+    let (home, server) = (Home::new(), repositories(&[debuginfo(3 << 20)], &[core()]));
+    let spec = "fedora:40/x86_64";
+    assert_eq!(pull_rpm(&home, &server, &["--unsigned", spec]).fine(), format!("{NAME}\n"));
+    assert!(home.run(&["show", "config", "CONFIG_BPF_SYSCALL"]).fine().contains('y'));
+    let sent: usize = server.asked().iter().map(|asked| asked.sent).sum();
+    assert!(sent < 4 << 20, "{sent}");
+    let provenance = serde_json::json!({"place": "fedora", "suite": "40", "checked": "index"});
+    assert_eq!(fetched(&home), provenance);
+    pull_rpm(&home, &server, &["--unsigned", "--verify", spec]).fine();
+    assert_eq!(fetched(&home)["checked"], "whole");
+    assert_eq!(packages(&home), [""; 0]);
 }
 
 #[test]

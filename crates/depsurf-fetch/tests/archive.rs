@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use depsurf_fetch::{
@@ -11,6 +10,7 @@ use depsurf_fetch::{
     Trust,
 };
 use tempfile::TempDir;
+use testkit::key::Key;
 use testkit::mirror::{self, Package, Suite};
 use testkit::server::{File, Server};
 
@@ -209,64 +209,10 @@ fn without_security_updates_that_is_said() {
     assert_eq!(found.warnings, ["no mirror of debian-security is known, so security updates are left out"]);
 }
 
-/// A key, and what signs with it.
-struct Key {
-    home: TempDir,
-    ring: PathBuf,
-}
-
-impl Key {
-    /// `None`, loudly, where the programs are not there.
-    fn new(name: &str) -> Option<Self> {
-        let there = ["gpg", "gpgv"].iter().all(|program| {
-            Command::new(program)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success())
-        });
-        if !there {
-            #[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
-            {
-                eprintln!("SKIPPED: signatures are not tested, because gpg and gpgv are not installed");
-            }
-            return None;
-        }
-        let home = tempfile::tempdir().unwrap();
-        let key = Self { ring: home.path().join("ring.gpg"), home };
-        key.gpg(&["--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never"], None);
-        let ring = key.gpg(&["--export"], None);
-        fs::write(&key.ring, ring).unwrap();
-        Some(key)
-    }
-
-    fn gpg(&self, arguments: &[&str], input: Option<&[u8]>) -> Vec<u8> {
-        let file = self.home.path().join("input");
-        let mut command = Command::new("gpg");
-        command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--homedir"]).arg(self.home.path());
-        command.args(arguments);
-        if let Some(input) = input {
-            fs::write(&file, input).unwrap();
-            command.args(["--output", "-"]).arg(&file);
-        }
-        let ran = command.output().unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        ran.stdout
-    }
-
-    /// Signs all suites of a server.
-    fn sign(&self, server: &Server) {
-        for path in server.paths().into_iter().filter(|path| path.ends_with("/InRelease")) {
-            server.change(&path, |file| file.bytes = self.gpg(&["--clearsign"], Some(&file.bytes)));
-        }
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        // The agent that gpg starts would outlive the test.
-        let _ =
-            Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
+/// Signs all suites of a server.
+fn sign(key: &Key, server: &Server) {
+    for path in server.paths().into_iter().filter(|path| path.ends_with("/InRelease")) {
+        server.change(&path, |file| file.bytes = key.clear_sign(&file.bytes));
     }
 }
 
@@ -275,7 +221,7 @@ fn indexes_must_be_signed_by_who_is_known() {
     let Some(key) = Key::new("archive@example.org") else { return };
     let Some(other) = Key::new("somebody@example.org") else { return };
     let places = Places::new();
-    key.sign(&places.server);
+    sign(&key, &places.server);
     let find = |ring: &Path| {
         let archive = places.archive(Trust::Keyring(ring.to_owned()));
         archive.find(&"debian:trixie/cloud-amd64".parse::<Spec>().unwrap().wanted)
@@ -315,7 +261,7 @@ fn a_signature_may_be_in_a_file_of_its_own() {
             let release = format!("{suite}/Release");
             let mut bytes = Vec::new();
             places.server.change(&release, |file| bytes.clone_from(&file.bytes));
-            let signature = key.gpg(&["--detach-sign"], Some(&bytes));
+            let signature = key.sign(&bytes);
             places.server.put(&format!("{release}.gpg"), File::new(signature));
         }
     }

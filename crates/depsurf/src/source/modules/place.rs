@@ -91,7 +91,7 @@ impl ModulePackage {
         let mut files: Box<dyn Files<'a> + 'a> = if input.starts_with(ar::MAGIC)? {
             Box::new(Deb::parse(input)?.files()?)
         } else if input.starts_with(rpm::MAGIC)? {
-            Box::new(Cpio::new(Archive::new(Rpm::parse(input.all()?)?.payload)?))
+            Box::new(Cpio::new(Archive::new(Rpm::parse(input)?.payload)?))
         } else if tar::begins(&mut Archive::new(input)?)? {
             // A package has modules once. An archive of a whole system has them with code and with debug information.
             let mut seen = HashSet::new();

@@ -1,5 +1,7 @@
 //! `depsurf pull SPEC...`.
 
+mod list;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -27,8 +29,8 @@ use crate::output::Output;
 use crate::progress::Bar;
 use crate::terminal::Terminal;
 
-/// First bytes of a Debian package.
-const DEB: &[u8] = b"!<arch>\n";
+/// As many first bytes tell what a package is.
+const FIRST: u64 = 8;
 
 /// A kernel that was found, and by which place.
 struct Item {
@@ -40,8 +42,8 @@ struct Item {
 #[derive(Default)]
 struct Beside {
     config: Option<Config>,
-    /// The package that the configuration was in, if it was kept, which may have modules.
-    package: Option<PathBuf>,
+    /// Packages that are there as a whole and may have modules.
+    packages: Vec<Download>,
 }
 
 /// What all kernels have in common.
@@ -71,7 +73,7 @@ pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Outpu
     let (items, failed) = find(verb, &client, &cache, terminal)?;
     let work = Work { verb, client, cache, dataset, known, modules, verbose: terminal.verbose() };
     if verb.list || verb.dry_run {
-        list(&items, &work, output)?;
+        list::list(&items, &work, output)?;
         return Ok(if failed { exit::FAILED } else { exit::FINE });
     }
     let tasks = items.iter().map(|item| Task {
@@ -168,39 +170,6 @@ fn place(spec: &Spec, verb: &Pull, client: &Client, cache: &Cache) -> depsurf_fe
     })
 }
 
-/// A table of what was found, with what is there already.
-fn list(items: &[Item], work: &Work<'_>, output: &mut Output) -> anyhow::Result<()> {
-    let mut rows = vec![["release", "version", "arch", "suite", "MB", "dataset"].map(str::to_owned)];
-    let mut total = 0;
-    for Item { kernel, .. } in items {
-        let there = work.known.find(&work.wanted(kernel));
-        if work.verb.dry_run && !work.verb.force && there.is_some() {
-            continue;
-        }
-        let size = kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size);
-        total += size;
-        rows.push([
-            kernel.release.clone(),
-            kernel.image.version.clone(),
-            kernel.arch.clone(),
-            kernel.suite.clone(),
-            format!("{:.1}", size as f64 / 1e6),
-            there.map_or("-".into(), ToString::to_string),
-        ]);
-    }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    for row in &rows {
-        let cell = |(column, text): (usize, &String)| match (column, widths[column]) {
-            (4, width) => format!("{text:>width$}"),
-            (_, width) => format!("{text:width$}"),
-        };
-        let line: Vec<String> = row.iter().enumerate().map(cell).collect();
-        output.line(line.join("  ").trim_end())?;
-    }
-    output.line(format!("{} kernels, at most {:.1} MB to fetch", rows.len() - 1, total as f64 / 1e6))
-}
-
 impl Work<'_> {
     /// What is known of a kernel before it is fetched.
     fn wanted<'k>(&self, kernel: &'k Kernel) -> Wanted<'k> {
@@ -237,27 +206,25 @@ impl Work<'_> {
         let mut beside = Beside::default();
         if let Some(remote) = &kernel.config {
             progress.step("fetch the configuration", None);
-            let (config, finished) = self.config(remote)?;
-            fetched += finished.fetched;
-            beside = Beside { config: Some(config), package: finished.path };
+            let (config, package) = self.config(remote)?;
+            beside.config = Some(config);
+            match self.reads_modules() {
+                // Where modules are stripped, their code is in this package.
+                true => beside.packages.push(package),
+                false => fetched += package.finish(self.verb.keep)?.fetched,
+            }
         }
         progress.step("fetch the package", None);
         let download = self.begin(&kernel.image, self.amount())?;
-        let is_deb = {
-            let first = DEB.len().min(download.bytes().len());
-            source::Ranges::ensure(&download, 0..first as u64)?;
-            download.bytes().starts_with(DEB)
-        };
-        let read = if is_deb {
-            self.while_it_arrives(item, download, &beside, progress)
-        } else {
-            self.when_it_is_there(item, download, &beside, progress)
-        };
-        if let Some(path) = &beside.package {
-            self.forget(path);
-        }
-        let (surface, notes, finished) = read?;
+        let (surface, notes, finished) = match can_arrive(&download)? {
+            true => self.while_it_arrives(item, download, &mut beside, progress),
+            false => self.when_it_is_there(item, download, &mut beside, progress),
+        }?;
         fetched += finished.fetched;
+        // Nothing is kept before all was compared.
+        for package in beside.packages {
+            fetched += package.finish(self.verb.keep)?.fetched;
+        }
         progress.step("keep the surface", None);
         Dataset::create(&self.dataset)?.add(&surface)?;
         let size = kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size);
@@ -293,22 +260,15 @@ impl Work<'_> {
         Ok(Download::begin(&self.client, remote, &self.cache.packages(), amount)?)
     }
 
-    fn config(&self, remote: &Remote) -> depsurf::Result<(Config, Finished)> {
+    /// The configuration in a package, which is there as a whole where it may have modules.
+    fn config(&self, remote: &Remote) -> depsurf::Result<(Config, Download)> {
         let download = self.begin(remote, self.amount())?;
-        source::Ranges::ensure(&download, 0..(DEB.len() as u64).min(remote.size))?;
-        if download.bytes().starts_with(DEB) {
-            let config = source::fetched_config(&remote.file, download.bytes(), &download);
-            let (config, download) = settled(config, download)?;
-            // Where modules are stripped, their code is in this package.
-            return Ok((config, download.finish(self.verb.keep || self.reads_modules())?));
+        let config = source::fetched_config(&remote.file, download.bytes(), &download);
+        let (config, download) = settled(config, download)?;
+        if self.reads_modules() {
+            source::Ranges::ensure(&download, 0..remote.size)?;
         }
-        let finished = download.finish(true)?;
-        let path = finished.path.as_deref().unwrap_or(Path::new(&remote.file));
-        let config = source::read_config(path);
-        if !self.reads_modules() || config.is_err() {
-            self.forget(path);
-        }
-        Ok((config?, finished))
+        Ok((config, download))
     }
 
     /// Reads a package while its parts arrive.
@@ -316,7 +276,7 @@ impl Work<'_> {
         &self,
         item: &Item,
         download: Download,
-        beside: &Beside,
+        beside: &mut Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let file = &item.kernel.image.file;
@@ -325,7 +285,7 @@ impl Work<'_> {
         if self.reads_modules() {
             kernel.modules.push(ModulePackage::arriving(download.arriving()));
         }
-        self.add_beside(&mut kernel, beside)?;
+        add_beside(&mut kernel, beside);
         let checked = if download.is_whole() { Checked::Whole } else { Checked::Index };
         // What is left of the package arrives meanwhile. Nothing is kept before it was compared.
         let extracted = self.extract(item, &kernel, checked, progress);
@@ -333,7 +293,10 @@ impl Work<'_> {
         let (surface, notes) = match extracted {
             Ok(extracted) => extracted,
             Err(error) => {
-                download.discard();
+                if !is_about_fetching(&error) {
+                    download.discard();
+                    beside.packages.drain(..).for_each(Download::discard);
+                }
                 return Err(error);
             }
         };
@@ -346,14 +309,14 @@ impl Work<'_> {
         &self,
         item: &Item,
         download: Download,
-        beside: &Beside,
+        beside: &mut Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let finished = download.finish(true)?;
         let path = finished.path.as_deref().unwrap_or(Path::new(&item.kernel.image.file));
         let read = || {
             let mut kernel = source::open(path, &source::Options::default(), progress)?;
-            self.add_beside(&mut kernel, beside)?;
+            add_beside(&mut kernel, beside);
             let by_id = item.place == "debuginfod";
             let checked = if by_id { Checked::BuildId } else { Checked::Whole };
             let (surface, notes) = self.extract(item, &kernel, checked, progress)?;
@@ -373,17 +336,6 @@ impl Work<'_> {
         self.forget(path);
         let (surface, notes) = result?;
         Ok((surface, notes, finished))
-    }
-
-    /// Gives a kernel what was fetched beside its package.
-    fn add_beside(&self, kernel: &mut source::Kernel, beside: &Beside) -> depsurf::Result<()> {
-        if let Some(config) = &beside.config {
-            kernel.config = Some(config.clone());
-        }
-        if let Some(path) = beside.package.as_ref().filter(|_| self.reads_modules()) {
-            kernel.modules.push(ModulePackage::open(path)?);
-        }
-        Ok(())
     }
 
     fn extract(
@@ -417,6 +369,21 @@ impl Work<'_> {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Gives a kernel what was fetched beside its package.
+fn add_beside(kernel: &mut source::Kernel, beside: &Beside) {
+    if let Some(config) = &beside.config {
+        kernel.config = Some(config.clone());
+    }
+    kernel.modules.extend(beside.packages.iter().map(|package| ModulePackage::arriving(package.arriving())));
+}
+
+/// Whether a file is a package that can be read while it arrives.
+fn can_arrive(download: &Download) -> depsurf::Result<bool> {
+    let first = FIRST.min(download.bytes().len() as u64);
+    source::Ranges::ensure(download, 0..first)?;
+    Ok(source::can_arrive(&download.bytes()[..first as usize]))
 }
 
 /// What was read, or the error, after which a damaged download is thrown away, and one that broke off is kept.
