@@ -1,6 +1,8 @@
 //! `depsurf pull`, against a mirror on loopback.
 
 mod common;
+#[path = "pull/rpm.rs"]
+mod rpm;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +17,6 @@ use testkit::elf::Machine;
 use testkit::kernel::Kernel;
 use testkit::mirror::{self, Package, Suite};
 use testkit::package::member;
-use testkit::rpm::{self, Rpm};
 use testkit::server::{File, Server};
 
 /// What the sample's banner says.
@@ -63,7 +64,7 @@ fn debug_path() -> String {
     format!("/debian/{}", debug(0).path())
 }
 
-fn packages(home: &Home) -> Vec<String> {
+fn in_cache(home: &Home) -> Vec<String> {
     let Ok(files) = fs::read_dir(home.path().join(".cache/depsurf/packages")) else { return Vec::new() };
     let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -88,7 +89,7 @@ fn a_kernel_is_fetched_with_its_configuration_and_without_its_modules() {
     assert!(sent < 5 << 20, "{sent}");
     let provenance = fetched(&home);
     assert_eq!(provenance, serde_json::json!({"place": "debian", "suite": "bookworm", "checked": "index"}));
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
 
     // It is there now, so nothing is fetched; but what was not compared is, when that is asked for.
     let ran = pull(&home, &server, &["-v", SPEC]);
@@ -97,10 +98,10 @@ fn a_kernel_is_fetched_with_its_configuration_and_without_its_modules() {
     assert!(server.asked().iter().all(|asked| !asked.path.contains("/pool/")));
     pull(&home, &server, &["--verify", "--keep", SPEC]).fine();
     assert_eq!(fetched(&home)["checked"], "whole");
-    assert_eq!(packages(&home).len(), 2);
+    assert_eq!(in_cache(&home).len(), 2);
     // The same kernel from the files that were kept differs in nothing but what tells where it is from.
     let from_files: Vec<PathBuf> =
-        packages(&home).iter().map(|name| home.path().join(".cache/depsurf/packages").join(name)).collect();
+        in_cache(&home).iter().map(|name| home.path().join(".cache/depsurf/packages").join(name)).collect();
     let listed = |home: &Home| -> serde_json::Value {
         serde_json::from_str(&home.run(&["list", "--format", "json"]).fine()).unwrap()
     };
@@ -169,7 +170,7 @@ fn modules_are_read_while_the_package_arrives() {
     assert_eq!(pull(&home, &server, &["--modules", "tiny*", SPEC]).fine(), format!("{NAME}\n"));
     // All of the package arrived, so that it was compared.
     assert_eq!(fetched(&home)["checked"], "whole");
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
     let expected = page(&home);
     assert!(expected.contains("while loaded       module tiny_one"), "{expected}");
     // What is there has modules, which a pull without them does not take away.
@@ -184,59 +185,12 @@ fn modules_are_read_while_the_package_arrives() {
     let (home, server) = (Home::new(), with_modules(&debug, Some(&code)));
     pull(&home, &server, &["--modules", "tiny*", SPEC]).fine();
     assert_eq!(page(&home), expected);
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
     let (home, server) = (Home::new(), with_modules(&debug, None));
     pull(&home, &server, &["--modules", "tiny*", SPEC]).fine();
     assert_ne!(page(&home), expected);
     let ran = pull(&Home::new(), &server, &["--modules", "[", SPEC]);
     assert!(ran.stderr.contains("is no pattern of modules"), "{ran:?}");
-}
-
-/// Repositories of RPM packages: one with the debug package, in which 3 MB follow the vmlinux, and one with the others.
-fn repositories(debug: &[Rpm], others: &[Rpm]) -> Server {
-    let mut files = rpm::repository("/debug", debug);
-    files.extend(rpm::repository("/os", others));
-    Server::start(files)
-}
-
-/// The sample kernel as Fedora has it, but for what its banner says.
-fn debuginfo(behind: usize) -> Rpm {
-    let noise = mirror::noise(behind);
-    let files: [(&str, &[u8]); 2] = [
-        (&format!("./usr/lib/debug/lib/modules/{RELEASE}/vmlinux"), &vmlinux()),
-        ("./usr/lib/debug/z", &noise),
-    ];
-    Rpm::new("kernel-debuginfo", "6.1.176", "1.fc40", &files, |bytes| mirror::xz(bytes, 1 << 20))
-}
-
-fn core() -> Rpm {
-    let noise = mirror::noise(3 << 20);
-    let place = format!("./lib/modules/{RELEASE}");
-    let files: [(&str, &[u8]); 2] =
-        [(&format!("{place}/config"), CONFIG.as_bytes()), (&format!("{place}/vmlinuz"), &noise)];
-    Rpm::new("kernel-core", "6.1.176", "1.fc40", &files, |bytes| mirror::xz(bytes, 1 << 20))
-}
-
-fn pull_rpm(home: &Home, server: &Server, arguments: &[&str]) -> Ran {
-    let mirrors = ["debug", "os"].map(|name| format!("{}/{name}", server.url()));
-    let mut command = home.command();
-    command.args(["pull", "--timeout", "5", "--mirror", &mirrors[0], "--mirror", &mirrors[1]]);
-    command.args(arguments).output().unwrap().into()
-}
-
-#[test]
-fn what_follows_the_kernel_in_an_rpm_package_is_not_fetched() {
-    let (home, server) = (Home::new(), repositories(&[debuginfo(3 << 20)], &[core()]));
-    let spec = "fedora:40/x86_64";
-    assert_eq!(pull_rpm(&home, &server, &["--unsigned", spec]).fine(), format!("{NAME}\n"));
-    assert!(home.run(&["show", "config", "CONFIG_BPF_SYSCALL"]).fine().contains('y'));
-    let sent: usize = server.asked().iter().map(|asked| asked.sent).sum();
-    assert!(sent < 4 << 20, "{sent}");
-    let provenance = serde_json::json!({"place": "fedora", "suite": "40", "checked": "index"});
-    assert_eq!(fetched(&home), provenance);
-    pull_rpm(&home, &server, &["--unsigned", "--verify", spec]).fine();
-    assert_eq!(fetched(&home)["checked"], "whole");
-    assert_eq!(packages(&home), [""; 0]);
 }
 
 #[test]
@@ -277,7 +231,7 @@ fn one_failure_does_not_stop_the_others() {
     }
     assert_eq!(home.run(&["list", "--format", "json"]).fine().matches("\"uname\"").count(), 1);
     // What cannot be read is not kept for the next try.
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
 }
 
 #[test]
@@ -289,9 +243,9 @@ fn what_arrived_before_a_failure_is_not_fetched_again() {
     let told = pull(&home, &server, &["--verify", "--connections", "1", SPEC]).failed();
     assert!(told.contains("the server says 500") && told.contains(&debug(0).path()), "{told}");
     assert!(
-        packages(&home).iter().any(|name| name.ends_with("-dbg_6.1.176-1_amd64.deb.part.json")),
+        in_cache(&home).iter().any(|name| name.ends_with("-dbg_6.1.176-1_amd64.deb.part.json")),
         "{:?}",
-        packages(&home)
+        in_cache(&home)
     );
     let first: usize =
         server.asked().iter().filter(|asked| asked.path == debug_path()).map(|asked| asked.sent).sum();
@@ -314,7 +268,7 @@ fn a_wrong_checksum_leaves_the_dataset_as_it_was() {
     let told = pull(&home, &server, &["--verify", SPEC]).failed();
     assert!(told.contains("is not what the index says: its SHA-256 is"), "{told}");
     assert!(!home.dataset().exists());
-    assert!(!packages(&home).iter().any(|name| name.contains("-dbg")));
+    assert!(!in_cache(&home).iter().any(|name| name.contains("-dbg")));
 }
 
 #[test]

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use depsurf_fetch::{
-    Archive, Cache, Client, Debuginfod, Distribution, Error, Fedora, Found, Mirror, Options, Place, Spec,
-    Trust,
+    Archive, Cache, Client, Debuginfod, Distribution, Error, Found, Mirror, Options, Place, Spec, Trust,
 };
 use tempfile::TempDir;
 use testkit::key::Key;
@@ -229,6 +228,13 @@ fn indexes_must_be_signed_by_who_is_known() {
     assert_eq!(find(&key.ring).unwrap().kernels[0].image.version, "6.12.100-1");
     assert!(places.find("debian:trixie/cloud-amd64").is_ok());
 
+    // Keys may be armoured.
+    let armored = places.directory.path().join("key.asc");
+    fs::write(&armored, key.armored()).unwrap();
+    assert!(find(&armored).unwrap().kernels[0].image.signatures.index);
+    let unsigned = places.find("debian:trixie/cloud-amd64").unwrap();
+    assert!(!unsigned.kernels[0].image.signatures.index);
+
     let error = find(&other.ring).unwrap_err();
     assert!(error.to_string().contains("signed by a key that is not in the keyring"), "{error}");
     assert!(error.help().unwrap().contains("--unsigned"));
@@ -274,52 +280,6 @@ fn a_signature_may_be_in_a_file_of_its_own() {
     assert!(find().unwrap_err().to_string().contains("the signature is bad"));
     places.server.change("/debian/dists/trixie/Release.gpg", |file| file.refusals = (usize::MAX, 404));
     assert!(find().unwrap_err().to_string().contains("it is not signed"));
-}
-
-#[test]
-fn rpm_repositories_tell_debug_packages_and_configurations() {
-    let debug = b"debug".to_vec();
-    let entry = |name: &str, release: &str, built: u32| {
-        format!(
-            "<package type='rpm'><name>{name}</name><arch>x86_64</arch><version epoch='0' ver='6.11.4' rel='{release}'/>\
-             <checksum type='sha256' pkgid='YES'>{}</checksum><time file='1' build='{built}'/><size package='5'/>\
-             <location href='k/{name}-{release}.rpm'/></package>",
-            mirror::sum(&debug)
-        )
-    };
-    let mut files = BTreeMap::new();
-    let mut repository = |base: &str, entries: &[String]| {
-        let primary = format!("<metadata>{}</metadata>", entries.concat()).into_bytes();
-        let repomd = format!(
-            "<repomd><data type='primary'><checksum type='sha256'>{}</checksum><location href='repodata/p.xml'/></data></repomd>",
-            mirror::sum(&primary)
-        );
-        files.insert(format!("{base}/repodata/p.xml"), File::new(primary));
-        files.insert(format!("{base}/repodata/repomd.xml"), File::new(repomd.into_bytes()));
-    };
-    repository(
-        "/41/x86_64/debug",
-        &[
-            entry("kernel-debuginfo", "300.fc41", 7),
-            entry("kernel-debuginfo", "301.fc41", 9),
-            entry("kernel-debuginfo-common-x86_64", "301.fc41", 9),
-            entry("kernel-rt-debuginfo", "301.fc41", 9),
-        ],
-    );
-    repository("/41/x86_64/os", &[entry("kernel-core", "301.fc41", 9), entry("kernel-core", "300.fc41", 9)]);
-    let server = Server::start(files);
-    let directory = tempfile::tempdir().unwrap();
-    let urls = ["debug", "os"].map(|kind| format!("{}/{{suite}}/{{arch}}/{kind}", server.url()));
-    let fedora = Fedora::new(&urls, &client(), &Cache::new(directory.path()));
-    let found = fedora.find(&"fedora:41/x86_64".parse::<Spec>().unwrap().wanted).unwrap();
-    let [kernel] = found.kernels.as_slice() else { panic!("{found:?}") };
-    assert_eq!(kernel.release, "6.11.4-301.fc41.x86_64");
-    assert_eq!(kernel.config.as_ref().unwrap().name, "kernel-core");
-    assert!(kernel.image.url.ends_with("/41/x86_64/debug/k/kernel-debuginfo-301.fc41.rpm"));
-    assert_eq!(found.warnings.len(), 1);
-    let found = fedora.find(&"fedora:41/rt-x86_64".parse::<Spec>().unwrap().wanted).unwrap();
-    assert_eq!(found.kernels[0].release, "6.11.4-301.fc41.x86_64+rt");
-    assert!(fedora.find(&"fedora:41/64k-x86_64".parse::<Spec>().unwrap().wanted).is_err());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::key::Key;
 use crate::mirror::sum;
 use crate::package::cpio;
 use crate::server::File;
@@ -73,6 +74,13 @@ impl Rpm {
             (tag::PAYLOAD_DIGEST_ALGORITHM, Value::Number(8)),
         ];
         Rpm { signature: Vec::new(), fields, payload }
+    }
+
+    /// The same package with a signature.
+    pub fn signed(mut self, key: &Key) -> Self {
+        let signature = key.sign(&self.header());
+        self.signature.push((tag::DSA_HEADER, Value::Binary(signature)));
+        self
     }
 
     /// The bytes of the package's header, which signatures are over.

@@ -45,10 +45,10 @@ pub struct Pull {
     /// Where to fetch from; may be given several times.
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<String>,
-    /// File with the keys that indexes must be signed with [default: those of the distribution].
+    /// File with the keys that indexes, or RPM packages, must be signed with [default: those of the distribution].
     #[arg(long, value_name = "FILE", conflicts_with = "unsigned")]
     pub keyring: Option<PathBuf>,
-    /// Take indexes whoever signed them.
+    /// Take indexes and packages whoever signed them.
     #[arg(long)]
     pub unsigned: bool,
     /// Fetch all of each package, and compare it with its checksum.

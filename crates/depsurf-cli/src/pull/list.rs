@@ -12,7 +12,7 @@ pub(super) fn list(items: &[Item], work: &Work<'_>, output: &mut Output) -> anyh
         if work.verb.dry_run && !work.verb.force && there.is_some() {
             continue;
         }
-        let size = kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size);
+        let size = work.size(kernel);
         total += size;
         rows.push([
             kernel.release.clone(),

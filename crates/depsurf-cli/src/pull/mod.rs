@@ -12,11 +12,11 @@ use depsurf::progress::Progress;
 use depsurf::source::{self, Config, ModuleChoice, ModulePackage};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
-use depsurf::surface::meta::{Checked, Fetched};
+use depsurf::surface::meta::{Checked, Fetched, Signed};
 use depsurf::{Error, extract};
 use depsurf_fetch::{
     Amount, Archive, Cache, Client, Debuginfod, Distribution, Download, Fedora, Finished, Kernel, Mirror,
-    Options, Place, Remote, Spec, Trust, apt,
+    Options, Own, Place, Remote, Spec, Trust, apt,
 };
 
 use crate::args::{Global, Pull};
@@ -44,6 +44,8 @@ struct Beside {
     config: Option<Config>,
     /// Packages that are there as a whole and may have modules.
     packages: Vec<Download>,
+    /// What the user should know of all that is fetched.
+    warnings: Vec<String>,
 }
 
 /// What all kernels have in common.
@@ -152,7 +154,8 @@ fn place(spec: &Spec, verb: &Pull, client: &Client, cache: &Cache) -> depsurf_fe
         (None, false) => Trust::System,
     };
     let mirrors = || urls.iter().map(|url| Mirror::new(url)).collect::<depsurf_fetch::Result<Vec<_>>>();
-    let archive = |distribution, mirrors| Box::new(Archive::new(distribution, mirrors, trust, client, cache));
+    let archive =
+        |distribution, mirrors| Box::new(Archive::new(distribution, mirrors, trust.clone(), client, cache));
     Ok(match spec.place {
         "debian" if urls.is_empty() => archive(Distribution::Debian, apt::debian()?),
         "debian" => archive(Distribution::Debian, mirrors()?),
@@ -165,7 +168,7 @@ fn place(spec: &Spec, verb: &Pull, client: &Client, cache: &Cache) -> depsurf_fe
             });
         }
         "ubuntu" => archive(Distribution::Ubuntu, mirrors()?),
-        "fedora" => Box::new(Fedora::new(&urls, client, cache)),
+        "fedora" => Box::new(Fedora::new(&urls, trust, client, cache)),
         _ => Box::new(Debuginfod::new(&urls.join(" "), client)),
     })
 }
@@ -206,7 +209,7 @@ impl Work<'_> {
         let mut beside = Beside::default();
         if let Some(remote) = &kernel.config {
             progress.step("fetch the configuration", None);
-            let (config, package) = self.config(remote)?;
+            let (config, package) = self.config(remote, &mut beside)?;
             beside.config = Some(config);
             match self.reads_modules() {
                 // Where modules are stripped, their code is in this package.
@@ -215,7 +218,7 @@ impl Work<'_> {
             }
         }
         progress.step("fetch the package", None);
-        let download = self.begin(&kernel.image, self.amount())?;
+        let download = self.begin(&kernel.image, self.amount(), &mut beside)?;
         let (surface, notes, finished) = match can_arrive(&download)? {
             true => self.while_it_arrives(item, download, &mut beside, progress),
             false => self.when_it_is_there(item, download, &mut beside, progress),
@@ -227,19 +230,25 @@ impl Work<'_> {
         }
         progress.step("keep the surface", None);
         Dataset::create(&self.dataset)?.add(&surface)?;
-        let size = kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size);
-        let checked = match surface.meta().fetched.as_ref().map(|fetched| fetched.checked) {
+        let size = self.size(kernel);
+        let provenance = surface.meta().fetched.as_ref();
+        let signed = match provenance.is_some_and(|fetched| !fetched.signed.is_empty()) {
+            true => ", signed",
+            false => "",
+        };
+        let checked = match provenance.map(|fetched| fetched.checked) {
             Some(Checked::Whole) => "checksum compared",
             Some(Checked::BuildId) => "build id compared",
             _ => "not all of it, so its checksum is not compared",
         };
-        let detail = format!("fetched {:.1} of {:.1} MB, {checked}", fetched as f64 / 1e6, size as f64 / 1e6);
+        let detail =
+            format!("fetched {:.1} of {:.1} MB, {checked}{signed}", fetched as f64 / 1e6, size as f64 / 1e6);
         Ok(Done {
             kernel: surface.kernel().clone(),
             unchanged: false,
             detail: Some(detail),
             notes,
-            warnings: Vec::new(),
+            warnings: beside.warnings,
         })
     }
 
@@ -256,17 +265,32 @@ impl Work<'_> {
         }
     }
 
-    fn begin(&self, remote: &Remote, amount: Amount) -> depsurf::Result<Download> {
-        Ok(Download::begin(&self.client, remote, &self.cache.packages(), amount)?)
+    /// Bytes of all that may be fetched of a kernel.
+    fn size(&self, kernel: &Kernel) -> u64 {
+        kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size)
+    }
+
+    /// Begins to fetch a package, and checks the signature that it may have itself.
+    fn begin(&self, remote: &Remote, amount: Amount, beside: &mut Beside) -> depsurf_fetch::Result<Download> {
+        let download = Download::begin(&self.client, remote, &self.cache.packages(), amount)?;
+        let what = match download.signature()? {
+            Own::Unchecked | Own::Good(_) => return Ok(download),
+            Own::Missing => "it is not signed",
+            Own::HeaderAlone => "its signature is over its header alone, as before RPM 4.14",
+        };
+        if !remote.signatures.index {
+            beside.warnings.push(format!("nobody vouches for the contents of `{}`: {what}", remote.file));
+        }
+        Ok(download)
     }
 
     /// The configuration in a package, which is there as a whole where it may have modules.
-    fn config(&self, remote: &Remote) -> depsurf::Result<(Config, Download)> {
-        let download = self.begin(remote, self.amount())?;
+    fn config(&self, remote: &Remote, beside: &mut Beside) -> depsurf::Result<(Config, Download)> {
+        let download = self.begin(remote, self.amount(), beside)?;
         let config = source::fetched_config(&remote.file, download.bytes(), &download);
         let (config, download) = settled(config, download)?;
         if self.reads_modules() {
-            source::Ranges::ensure(&download, 0..remote.size)?;
+            download.wait()?;
         }
         Ok((config, download))
     }
@@ -287,8 +311,9 @@ impl Work<'_> {
         }
         add_beside(&mut kernel, beside);
         let checked = if download.is_whole() { Checked::Whole } else { Checked::Index };
+        let signed = signed(&item.kernel.image, download.signature()?, checked);
         // What is left of the package arrives meanwhile. Nothing is kept before it was compared.
-        let extracted = self.extract(item, &kernel, checked, progress);
+        let extracted = self.extract(item, &kernel, (checked, signed), progress);
         drop(kernel);
         let (surface, notes) = match extracted {
             Ok(extracted) => extracted,
@@ -319,7 +344,7 @@ impl Work<'_> {
             add_beside(&mut kernel, beside);
             let by_id = item.place == "debuginfod";
             let checked = if by_id { Checked::BuildId } else { Checked::Whole };
-            let (surface, notes) = self.extract(item, &kernel, checked, progress)?;
+            let (surface, notes) = self.extract(item, &kernel, (checked, Vec::new()), progress)?;
             if by_id && surface.meta().build_id.as_deref() != Some(&item.kernel.image.name) {
                 let found = surface.meta().build_id.as_deref().unwrap_or("none");
                 return Err(Error::Fetch {
@@ -342,10 +367,10 @@ impl Work<'_> {
         &self,
         item: &Item,
         kernel: &source::Kernel,
-        checked: Checked,
+        (checked, signed): (Checked, Vec<Signed>),
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>)> {
-        let fetched = Fetched { place: item.place.into(), suite: item.kernel.suite.clone(), checked };
+        let fetched = Fetched { place: item.place.into(), suite: item.kernel.suite.clone(), checked, signed };
         let options = extract::Options {
             strict: self.verb.strict,
             fetched: Some(fetched),
@@ -369,6 +394,17 @@ impl Work<'_> {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Which signatures vouch for a package.
+fn signed(remote: &Remote, own: Own, checked: Checked) -> Vec<Signed> {
+    let index = remote.signatures.index.then_some(Signed::Index);
+    let own = match (own, checked) {
+        (Own::Good(_), Checked::Whole) => Some(Signed::Package),
+        (Own::Good(_) | Own::HeaderAlone, _) => Some(Signed::Header),
+        (Own::Unchecked | Own::Missing, _) => None,
+    };
+    index.into_iter().chain(own).collect()
 }
 
 /// Gives a kernel what was fetched beside its package.

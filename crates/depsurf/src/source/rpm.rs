@@ -51,10 +51,8 @@ const MOST_SIGNATURES: usize = 16;
 
 /// An opened package.
 pub struct Rpm<'a> {
-    /// Its identity; the version is `VERSION-RELEASE`.
     pub(super) package: Package,
-    /// The compressed cpio archive.
-    pub(super) payload: Input<'a>,
+    payload: Input<'a>,
     signature: Header<'a>,
     header: Header<'a>,
 }
@@ -96,6 +94,12 @@ impl<'a> Rpm<'a> {
         };
         let payload = bytes.part(header.end..bytes.len()).expect("headers end in the file");
         Ok(Self { package, payload, signature, header })
+    }
+
+    /// What the package says it is; the version is `VERSION-RELEASE`.
+    #[must_use]
+    pub fn package(&self) -> &Package {
+        &self.package
     }
 
     /// The bytes of the package's header, which are what [`Rpm::signatures`] are over.
@@ -140,7 +144,15 @@ impl<'a> Rpm<'a> {
         std::str::from_utf8(digest).ok().filter(|_| is_known).map(str::to_owned)
     }
 
-    /// The compressed payload, which is all that is behind the headers.
+    /// Its files.
+    ///
+    /// # Errors
+    /// When the payload is compressed in a way that is not known.
+    pub(super) fn files(&self) -> Result<Cpio<'a>> {
+        Ok(Cpio::new(Archive::new(self.payload)?))
+    }
+
+    /// The payload, a compressed cpio archive: all that is behind the headers.
     ///
     /// # Errors
     /// When it cannot be had.
@@ -156,7 +168,7 @@ impl<'a> Rpm<'a> {
 pub fn open<'a>(file: &str, bytes: impl Into<Input<'a>>, progress: &dyn Progress) -> Result<Kernel> {
     progress.step("find vmlinux", None);
     let rpm = Rpm::parse(bytes)?;
-    let mut files = Cpio::new(Archive::new(rpm.payload)?);
+    let mut files = rpm.files()?;
     let found = members::find_vmlinux(&mut files, false)?;
     let origin =
         |member| Origin { file: file.into(), package: Some(rpm.package.clone()), member: Some(member) };
@@ -170,7 +182,7 @@ pub fn open<'a>(file: &str, bytes: impl Into<Input<'a>>, progress: &dyn Progress
 /// When it is cut or damaged, or has none.
 pub fn config<'a>(file: &str, bytes: impl Into<Input<'a>>) -> Result<Config> {
     let rpm = Rpm::parse(bytes)?;
-    let Some(config) = members::find_config(&mut Cpio::new(Archive::new(rpm.payload)?))? else {
+    let Some(config) = members::find_config(&mut rpm.files()?)? else {
         return Err(Error::Usage {
             what: format!("no kernel config in package `{}`", rpm.package.name),
             help: Some("look in `kernel-core`, or in the package with the bootable image".into()),
@@ -261,13 +273,82 @@ impl<'a> Header<'a> {
     fn binary(&self, tag: u32) -> Result<Option<&'a [u8]>> {
         let Some((BIN, count, data)) = self.value(tag) else { return Ok(None) };
         let bytes = data.get(..count);
-        bytes.map(Some).ok_or_else(|| {
-            Error::malformed("RPM", format!("tag {tag}"), "its bytes reach beyond the header")
-        })
+        bytes
+            .map(Some)
+            .ok_or_else(|| Error::malformed("RPM", format!("tag {tag}"), "its bytes reach beyond the header"))
     }
 }
 
 /// The big-endian number at a place that exists.
 fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::rpm::{Rpm as Built, Value, tag};
+
+    use super::*;
+
+    /// Everything is there.
+    struct Here;
+
+    impl Ranges for Here {
+        fn ensure(&self, _: std::ops::Range<u64>) -> Result<()> {
+            Ok(())
+        }
+
+        fn expect(&self, _: &[std::ops::Range<u64>]) {}
+    }
+
+    fn package() -> Built {
+        let mut package = Built::new("kernel-core", "6.1", "1", &[("./a", b"contents")], <[u8]>::to_vec);
+        package.signature = vec![
+            (tag::RSA_HEADER, Value::Binary(b"rsa".to_vec())),
+            (tag::DSA_HEADER, Value::Binary(b"dsa".to_vec())),
+            // Newer packages have the same signature in both places.
+            (tag::OPENPGP, Value::Texts(vec!["cnNh".into(), "bmV3".into()])),
+        ];
+        package
+    }
+
+    #[test]
+    fn signatures_are_those_over_the_header() {
+        let built = package();
+        let bytes = built.bytes();
+        let rpm = Rpm::fetched(&bytes, &Here).unwrap();
+        assert_eq!((rpm.package().name.as_str(), rpm.package().version.as_str()), ("kernel-core", "6.1-1"));
+        assert_eq!(rpm.header(), built.header());
+        assert_eq!(rpm.signatures().unwrap(), [b"dsa", b"new", b"rsa"]);
+        assert_eq!(rpm.payload().unwrap(), built.payload);
+        assert_eq!(rpm.payload_sha256(), Some(testkit::mirror::sum(&built.payload)));
+        // SHA-512, which nobody uses there.
+        let mut other = built.clone();
+        other.fields.last_mut().unwrap().1 = Value::Number(10);
+        assert_eq!(Rpm::fetched(&other.bytes(), &Here).unwrap().payload_sha256(), None);
+        assert!(Rpm::fetched(b"!<arch>\n", &Here).is_err());
+    }
+
+    #[test]
+    fn damaged_headers_are_errors_or_tell_less() {
+        let (bytes, good) = (package().bytes(), package().payload);
+        let headers = bytes.len() - good.len();
+        let read = |bytes: &[u8]| {
+            let Ok(rpm) = Rpm::fetched(bytes, &Here) else { return false };
+            // Neither may panic, whatever they say.
+            let signatures = rpm.signatures();
+            rpm.payload_sha256().is_some() && signatures.is_ok_and(|signatures| signatures.len() == 3)
+        };
+        assert!(read(&bytes));
+        let mut differs = 0;
+        for at in 0..headers {
+            assert!(!read(&bytes[..at]), "{at}");
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[at] = value;
+                differs += u32::from(!read(&bytes));
+            }
+        }
+        assert!(differs > 500, "{differs}");
+    }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::archive::Archive;
-use super::super::cpio::Cpio;
 use super::super::deb::Deb;
 use super::super::input::Input;
 use super::super::members::Files;
@@ -91,7 +90,7 @@ impl ModulePackage {
         let mut files: Box<dyn Files<'a> + 'a> = if input.starts_with(ar::MAGIC)? {
             Box::new(Deb::parse(input)?.files()?)
         } else if input.starts_with(rpm::MAGIC)? {
-            Box::new(Cpio::new(Archive::new(Rpm::parse(input)?.payload)?))
+            Box::new(Rpm::parse(input)?.files()?)
         } else if tar::begins(&mut Archive::new(input)?)? {
             // A package has modules once. An archive of a whole system has them with code and with debug information.
             let mut seen = HashSet::new();
