@@ -194,6 +194,53 @@ fn modules_are_read_while_the_package_arrives() {
 }
 
 #[test]
+fn ubuntu_has_the_code_of_modules_in_two_packages() {
+    let Some([whole, code, debug]) = module() else { return };
+    let module = |place: &str, bytes: &[u8]| {
+        member(&format!("./{place}lib/modules/{RELEASE}/kernel/fs/tiny-one.ko"), b'0', bytes)
+    };
+    let package = |name: &str, members: &[Vec<u8>]| {
+        Package::new(&format!("{name}{RELEASE}"), "6.1.0-50.1", "amd64", members, usize::MAX)
+    };
+    let packages = |debug: &[u8]| {
+        let debug = [
+            member(&format!("./usr/lib/debug/boot/vmlinux-{RELEASE}"), b'0', &vmlinux()),
+            module("usr/lib/debug/", debug),
+        ];
+        let config = member(&format!("./boot/config-{RELEASE}"), b'0', CONFIG.as_bytes());
+        let name = format!("linux-image-unsigned-{RELEASE}-dbgsym");
+        vec![
+            Package::new(&name, "6.1.0-50.1", "amd64", &debug, usize::MAX),
+            package("linux-modules-", &[config]),
+            package("linux-modules-extra-", &[module("", &code)]),
+        ]
+    };
+    let serve = |debug: &[u8]| {
+        let suite = Suite { codename: "noble".into(), suite: "noble".into(), packages: packages(debug) };
+        Server::start(mirror::archive("/ubuntu", &[suite]))
+    };
+    let pull = |home: &Home, server: &Server, arguments: &[&str]| -> Ran {
+        let mut command = home.command();
+        command.args(["pull", "--unsigned", "--mirror", &format!("{}/ubuntu", server.url())]);
+        command.args(arguments).arg("ubuntu:noble/test-amd64").output().unwrap().into()
+    };
+    let page = |home: &Home| home.run(&["show", "function", "tiny_read"]).fine();
+    let (home, server) = (Home::new(), serve(&whole));
+    pull(&home, &server, &["--modules", "all"]).fine();
+    let expected = page(&home);
+    let (home, server) = (Home::new(), serve(&debug));
+    let ran = pull(&home, &server, &["--modules", "all"]);
+    assert_eq!((ran.status, page(&home)), (Some(0), expected), "{ran:?}");
+    assert_eq!(in_cache(&home), [""; 0]);
+    // Without modules it is not fetched.
+    let (home, server) = (Home::new(), serve(&debug));
+    pull(&home, &server, &[]).fine();
+    let asked = server.asked();
+    assert!(asked.iter().any(|asked| asked.path.contains("/linux-modules-6")));
+    assert!(!asked.iter().any(|asked| asked.path.contains("/linux-modules-extra-")), "{asked:?}");
+}
+
+#[test]
 fn what_would_be_fetched_can_be_seen_before() {
     let (home, server) = (Home::new(), server());
     let listed = pull(&home, &server, &["--list", "debian:*/*"]).fine();

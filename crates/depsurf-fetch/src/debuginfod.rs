@@ -57,8 +57,14 @@ impl Place for Debuginfod {
                 sha256: None,
                 signatures: Signatures::default(),
             };
-            let kernel =
-                Kernel { release: id, arch: String::new(), suite: "debuginfod".into(), image, config: None };
+            let kernel = Kernel {
+                release: id,
+                arch: String::new(),
+                suite: "debuginfod".into(),
+                image,
+                config: None,
+                modules: Vec::new(),
+            };
             return Ok(Found { kernels: vec![kernel], warnings });
         }
         match warnings.pop() {

@@ -48,6 +48,8 @@ pub struct Kernel {
     pub image: Remote,
     /// What has its configuration; `None` where the image has, or nothing does.
     pub config: Option<Remote>,
+    /// Further packages that may have modules, or halves of them.
+    pub modules: Vec<Remote>,
 }
 
 /// What a [`Wanted`] stands for.

@@ -283,6 +283,40 @@ fn a_signature_may_be_in_a_file_of_its_own() {
 }
 
 #[test]
+fn ubuntu_has_modules_in_two_packages() {
+    let package = |name: &str, version: &str| Package {
+        name: name.into(),
+        source: "linux".into(),
+        version: version.into(),
+        arch: "amd64".into(),
+        bytes: b"package".to_vec(),
+    };
+    let packages = vec![
+        package("linux-image-unsigned-6.8.0-31-generic-dbgsym", "6.8.0-31.31"),
+        package("linux-modules-6.8.0-31-generic", "6.8.0-31.31"),
+        package("linux-modules-extra-6.8.0-31-generic", "6.8.0-31.31"),
+        package("linux-image-unsigned-6.8.0-31-lowlatency-dbgsym", "6.8.0-31.31"),
+        package("linux-modules-extra-6.8.0-31-lowlatency", "6.8.0-31.30"),
+    ];
+    let suite = Suite { codename: "noble".into(), suite: "noble".into(), packages };
+    let server = Server::start(mirror::archive("/ubuntu", &[suite]));
+    let mirror = Mirror::new(&format!("{}/ubuntu", server.url())).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::new(directory.path());
+    let archive = Archive::new(Distribution::Ubuntu, vec![mirror], Trust::Unsigned, &client(), &cache);
+    let found = archive.find(&"ubuntu:noble/*".parse::<Spec>().unwrap().wanted).unwrap();
+    let names = |at: usize| {
+        let kernel = &found.kernels[at];
+        let modules: Vec<&str> = kernel.modules.iter().map(|package| package.name.as_str()).collect();
+        (kernel.release.as_str(), kernel.config.as_ref().map(|config| config.name.as_str()), modules)
+    };
+    let config = Some("linux-modules-6.8.0-31-generic");
+    assert_eq!(names(0), ("6.8.0-31-generic", config, vec!["linux-modules-extra-6.8.0-31-generic"]));
+    // Of another version.
+    assert_eq!(names(1), ("6.8.0-31-lowlatency", None, vec![]));
+}
+
+#[test]
 fn debuginfod_servers_are_asked_in_their_order() {
     let id = "0123456789abcdef0123456789abcdef01234567";
     let first = Server::start(BTreeMap::new());

@@ -75,19 +75,23 @@ fn kernels_are_put_together_from_several_packages() {
         package("kernel-default-extra", "1.1"),
     ];
     let places = Places::new(&debug, &others);
-    let parts = |spec: &str| -> (String, String) {
+    let parts = |spec: &str| -> (String, String, Vec<String>) {
         let kernels = places.find(spec);
         let [kernel] = kernels.as_slice() else { panic!("{kernels:?}") };
-        (kernel.release.clone(), kernel.config.as_ref().unwrap().name.clone())
+        let modules = kernel.modules.iter().map(|package| package.name.clone()).collect();
+        (kernel.release.clone(), kernel.config.as_ref().unwrap().name.clone(), modules)
     };
-    let (release, config) = parts("fedora:41/x86_64");
+    let (release, config, modules) = parts("fedora:41/x86_64");
     assert_eq!((release.as_str(), config.as_str()), ("6.11.4-301.fc41.x86_64", "kernel-core"));
+    assert_eq!(modules, ["kernel-modules", "kernel-modules-core"]);
     let image = &places.find("fedora:41/x86_64")[0].image;
     assert!(image.url.ends_with("/41/x86_64/debug/Packages/k/kernel-debuginfo-6.11.4-301.fc41.x86_64.rpm"));
-    let (release, config) = parts("fedora:41/rt-x86_64");
+    let (release, config, modules) = parts("fedora:41/rt-x86_64");
     assert_eq!((release.as_str(), config.as_str()), ("6.11.4-301.fc41.x86_64+rt", "kernel-rt-core"));
-    let (_, config) = parts("fedora:41/default-x86_64");
+    assert_eq!(modules, ["kernel-rt-modules"]);
+    let (_, config, modules) = parts("fedora:41/default-x86_64");
     assert_eq!(config, "kernel-default");
+    assert_eq!(modules, ["kernel-default-extra", "kernel-default-extra-debuginfo"]);
     let mut flavours: Vec<String> =
         places.find("fedora:41/*x86_64").into_iter().map(|kernel| kernel.release).collect();
     flavours.sort();

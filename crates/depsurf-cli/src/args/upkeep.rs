@@ -57,7 +57,7 @@ pub struct Pull {
     /// Keep the packages, in the directory for what is fetched.
     #[arg(long)]
     pub keep: bool,
-    /// Which modules to read too, from the packages that are fetched, as a whole then: all, none, a name, or a pattern of names or of paths
+    /// Which modules to read too, from the packages that have them, which are fetched as a whole then: all, none, a name, or a pattern of names or of paths
     /// like 'kernel/fs/*'.
     #[arg(long, value_name = "MODULES", default_value = "none")]
     pub modules: String,

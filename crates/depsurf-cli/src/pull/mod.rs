@@ -80,7 +80,7 @@ pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Outpu
     }
     let tasks = items.iter().map(|item| Task {
         name: item.kernel.release.clone(),
-        need: memory::need(item.kernel.image.size, true, reads_modules),
+        need: memory::need(item.kernel.image.size, true, reads_modules) + work.beside(&item.kernel),
         work: Box::new(|progress| work.one(item, progress)),
     });
     let status = batch::run(tasks.collect(), verb.limits.limits(), terminal, output)?;
@@ -217,6 +217,12 @@ impl Work<'_> {
                 false => fetched += package.finish(self.verb.keep)?.fetched,
             }
         }
+        if self.reads_modules() {
+            for remote in &kernel.modules {
+                progress.step(&format!("fetch {}", remote.name), None);
+                self.modules(remote, &mut beside)?;
+            }
+        }
         progress.step("fetch the package", None);
         let download = self.begin(&kernel.image, self.amount(), &mut beside)?;
         let (surface, notes, finished) = match can_arrive(&download)? {
@@ -267,7 +273,12 @@ impl Work<'_> {
 
     /// Bytes of all that may be fetched of a kernel.
     fn size(&self, kernel: &Kernel) -> u64 {
-        kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size)
+        kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size) + self.beside(kernel)
+    }
+
+    /// Bytes of the packages that are fetched for their modules alone.
+    fn beside(&self, kernel: &Kernel) -> u64 {
+        if self.reads_modules() { kernel.modules.iter().map(|remote| remote.size).sum() } else { 0 }
     }
 
     /// Begins to fetch a package, and checks the signature that it may have itself.
@@ -282,6 +293,22 @@ impl Work<'_> {
             beside.warnings.push(format!("nobody vouches for the contents of `{}`: {what}", remote.file));
         }
         Ok(download)
+    }
+
+    /// All of a package with further modules. What an index lists and its server does not have is done without.
+    fn modules(&self, remote: &Remote, beside: &mut Beside) -> depsurf::Result<()> {
+        let there = self.begin(remote, Amount::Whole, beside).and_then(|package| {
+            package.wait()?;
+            Ok(package)
+        });
+        match there {
+            Ok(package) => beside.packages.push(package),
+            Err(error) if error.is_missing() => {
+                beside.warnings.push(format!("{error}: modules are read without it"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// The configuration in a package, which is there as a whole where it may have modules.

@@ -6,7 +6,7 @@ use testkit::rpm::{self, Rpm};
 use testkit::server::Server;
 
 use super::common::{Home, Ran};
-use super::{CONFIG, NAME, RELEASE, fetched, in_cache, vmlinux};
+use super::{CONFIG, NAME, RELEASE, fetched, in_cache, module, vmlinux};
 
 const SPEC: &str = "fedora:40/x86_64";
 
@@ -115,4 +115,56 @@ fn packages_are_signed_by_who_is_known() {
     let told = pull(&home, &server, &["--keyring", ring, "--verify"]).failed();
     assert!(told.contains("cannot be trusted: the SHA-256 of its contents is"), "{told}");
     assert_eq!((in_cache(&home).len(), home.dataset().exists()), (0, false));
+}
+
+#[test]
+fn modules_come_from_packages_of_their_own() {
+    let Some([whole, code, debug]) = module() else { return };
+    let path = |place: &str| format!("./{place}lib/modules/{RELEASE}/kernel/fs/tiny-one.ko");
+    let image = |module: &[u8], name: &str| {
+        let vmlinux_path = format!("./usr/lib/debug/lib/modules/{RELEASE}/vmlinux");
+        let files: [(&str, &[u8]); 2] =
+            [(&(path("usr/lib/debug/") + name), module), (&vmlinux_path, &vmlinux())];
+        package("kernel-debuginfo", &files)
+    };
+    let page = |home: &Home| home.run(&["show", "function", "tiny_read"]).fine();
+    let (home, server) = (Home::new(), repositories(&[image(&whole, "")], &[core()]));
+    pull(&home, &server, &["--unsigned", "--modules", "all"]).fine();
+    let expected = page(&home);
+    assert!(expected.contains("while loaded       module tiny_one"), "{expected}");
+
+    let modules = package("kernel-modules-core", &[(&(path("") + ".xz"), &xz(&code))]);
+    let internal = package("kernel-modules-internal", &[("./a", b"no module")]);
+    let serve = || repositories(&[image(&debug, ".debug")], &[core(), modules.clone(), internal.clone()]);
+    let (home, server) = (Home::new(), serve());
+    let noise = package("kernel-modules-extra", &[("./a", &mirror::noise(900_000))]);
+    let server_with_more = repositories(&[image(&debug, ".debug")], &[core(), modules.clone(), noise]);
+    let listed = |arguments: &[&str]| -> f64 {
+        let arguments = [&["--unsigned", "--list"], arguments].concat();
+        let table = pull(&home, &server_with_more, &arguments).fine();
+        table.lines().last().unwrap().split(' ').nth(4).unwrap().parse().unwrap()
+    };
+    assert!((0.8..1.1).contains(&(listed(&["--modules", "all"]) - listed(&[]))));
+    pull(&home, &server, &["--unsigned", "--modules", "all"]).fine();
+    assert_eq!(page(&home), expected);
+    assert_eq!(in_cache(&home), [""; 0]);
+
+    // Nobody asks for them without modules.
+    let (home, server) = (Home::new(), serve());
+    pull(&home, &server, &["--unsigned"]).fine();
+    assert!(!server.asked().iter().any(|asked| asked.path.contains("modules")));
+
+    // What is gone is done without, and said; what breaks is not.
+    let (home, server) = (Home::new(), serve());
+    server.change(&format!("/os/{}", internal.path()), |file| file.refusals = (usize::MAX, 404));
+    let ran = pull(&home, &server, &["--unsigned", "--modules", "all"]);
+    assert!(ran.stderr.contains("the server says 404: modules are read without it"), "{ran:?}");
+    assert_eq!((ran.status, page(&home)), (Some(0), expected));
+    let (home, server) = (Home::new(), serve());
+    server.change(&format!("/os/{}", internal.path()), |file| file.refusals = (usize::MAX, 403));
+    let told = pull(&home, &server, &["--unsigned", "--modules", "all"]).failed();
+    assert!(told.contains("the server says 403"), "{told}");
+    assert!(!home.dataset().exists());
+    // What had arrived is there for the next run.
+    assert!(in_cache(&home).iter().any(|name| name.starts_with("kernel-core-")), "{:?}", in_cache(&home));
 }

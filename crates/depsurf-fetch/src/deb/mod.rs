@@ -65,6 +65,15 @@ impl Distribution {
         }
     }
 
+    /// How the names of further packages begin that have the code of modules.
+    fn with_modules(self) -> &'static [&'static str] {
+        match self {
+            // Modules are whole in its debug packages.
+            Self::Debian => &[],
+            Self::Ubuntu => &["linux-modules-extra"],
+        }
+    }
+
     fn keyrings(self) -> Vec<PathBuf> {
         let names: &[&str] = match self {
             // `.pgp` since trixie.
@@ -401,6 +410,7 @@ impl Place for Archive {
                     continue;
                 }
                 let config = self.beside(&candidate, suites, self.distribution.with_config())?;
+                let modules = self.beside(&candidate, suites, self.distribution.with_modules())?;
                 let suite = candidate.suite.release.codename.clone();
                 let suite = if suite.is_empty() { candidate.suite.name.clone() } else { suite };
                 kernels.push(Kernel {
@@ -409,6 +419,7 @@ impl Place for Archive {
                     suite,
                     image,
                     config,
+                    modules: modules.into_iter().collect(),
                 });
             }
         }

@@ -153,12 +153,14 @@ impl Place for Fedora {
             beside.dedup_by(|b, a| a.1.name == b.1.name);
             let named = |wanted: &str| beside.iter().find(|(_, other)| other.name == wanted).copied();
             let config = named(&format!("{kernel}-core")).or_else(|| named(kernel));
+            let modules = beside.iter().filter(|(_, other)| name::may_have_modules(kernel, &other.name));
             let kernel = Kernel {
                 release,
                 arch: package.arch.clone(),
                 suite: suite.to_owned(),
                 image: remote((repository, package)),
                 config: config.map(remote),
+                modules: modules.map(|found| remote(*found)).collect(),
             };
             kernels.push((package.built, name, kernel));
         }

@@ -80,6 +80,14 @@ pub fn release(kernel: &str, debug: &Package) -> String {
     }
 }
 
+/// Whether a package beside those of the vmlinux and the configuration has modules of a kernel, or their debug information.
+/// SUSE's `kernel-default-base` is left out: it has some of those in `kernel-default` again.
+pub fn may_have_modules(kernel: &str, package: &str) -> bool {
+    let Some(rest) = package.strip_prefix(kernel) else { return false };
+    let rest = rest.strip_suffix("-debuginfo").unwrap_or(rest);
+    rest.starts_with("-modules") || matches!(rest, "-extra" | "-optional")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +149,32 @@ mod tests {
         }
         assert_eq!((arch("64k-aarch64"), arch("ppc64le")), (Some("aarch64"), Some("ppc64le")));
         assert_eq!((arch("*"), arch("6.4.0-150600.23.7-default")), (None, None));
+    }
+
+    #[test]
+    fn modules_are_in_several_packages() {
+        let having = |kernel: &str, packages: &[&str]| -> Vec<String> {
+            packages
+                .iter()
+                .filter(|package| may_have_modules(kernel, package))
+                .map(|&package| package.into())
+                .collect()
+        };
+        let fedora =
+            ["kernel-modules-core", "kernel-modules", "kernel-modules-extra", "kernel-modules-internal"];
+        let others = [
+            "kernel",
+            "kernel-core",
+            "kernel-devel",
+            "kernel-debuginfo",
+            "kernel-rt-modules",
+            "kernel-tools",
+        ];
+        assert_eq!(having("kernel", &[&fedora[..], &others].concat()), fedora);
+        assert_eq!(having("kernel-rt", &[&fedora[..], &others].concat()), ["kernel-rt-modules"]);
+        let suse = ["kernel-default-extra", "kernel-default-extra-debuginfo", "kernel-default-optional"];
+        let others =
+            ["kernel-default", "kernel-default-base", "kernel-default-devel", "kernel-default-debuginfo"];
+        assert_eq!(having("kernel-default", &[&suse[..], &others].concat()), suse);
     }
 }
