@@ -1,7 +1,7 @@
 //! `depsurf info KERNEL...`.
 
 use anstyle::Style;
-use depsurf::surface::meta::{Checked, Fetched};
+use depsurf::surface::meta::{Checked, Fetched, Signed};
 use depsurf::surface::record::Section;
 use depsurf::surface::{Evidence, Fact, Surface};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -166,9 +166,15 @@ impl Known<'_> {
                 Checked::Index => "parts of the package were not fetched, so its checksum was not compared",
                 Checked::BuildId => "it has the build id that was asked for",
             };
+            let signed = fetched.signed.iter().map(|signed| match signed {
+                Signed::Index => "; the index has a good signature",
+                Signed::Package => "; the package has a good signature",
+                Signed::Header => "; the package's header has a good signature",
+            });
+            let signed: String = signed.collect();
             match fetched.suite.as_str() {
-                "" => format!("from {}: {checked}", fetched.place),
-                suite => format!("from {} {suite}: {checked}", fetched.place),
+                "" => format!("from {}: {checked}{signed}", fetched.place),
+                suite => format!("from {} {suite}: {checked}{signed}", fetched.place),
             }
         });
         let order = if self.big_endian { "big-endian" } else { "little-endian" };

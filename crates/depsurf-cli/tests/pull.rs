@@ -1,6 +1,8 @@
 //! `depsurf pull`, against a mirror on loopback.
 
 mod common;
+#[path = "pull/rpm.rs"]
+mod rpm;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,7 +64,7 @@ fn debug_path() -> String {
     format!("/debian/{}", debug(0).path())
 }
 
-fn packages(home: &Home) -> Vec<String> {
+fn in_cache(home: &Home) -> Vec<String> {
     let Ok(files) = fs::read_dir(home.path().join(".cache/depsurf/packages")) else { return Vec::new() };
     let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -87,7 +89,7 @@ fn a_kernel_is_fetched_with_its_configuration_and_without_its_modules() {
     assert!(sent < 5 << 20, "{sent}");
     let provenance = fetched(&home);
     assert_eq!(provenance, serde_json::json!({"place": "debian", "suite": "bookworm", "checked": "index"}));
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
 
     // It is there now, so nothing is fetched; but what was not compared is, when that is asked for.
     let ran = pull(&home, &server, &["-v", SPEC]);
@@ -96,10 +98,10 @@ fn a_kernel_is_fetched_with_its_configuration_and_without_its_modules() {
     assert!(server.asked().iter().all(|asked| !asked.path.contains("/pool/")));
     pull(&home, &server, &["--verify", "--keep", SPEC]).fine();
     assert_eq!(fetched(&home)["checked"], "whole");
-    assert_eq!(packages(&home).len(), 2);
+    assert_eq!(in_cache(&home).len(), 2);
     // The same kernel from the files that were kept differs in nothing but what tells where it is from.
     let from_files: Vec<PathBuf> =
-        packages(&home).iter().map(|name| home.path().join(".cache/depsurf/packages").join(name)).collect();
+        in_cache(&home).iter().map(|name| home.path().join(".cache/depsurf/packages").join(name)).collect();
     let listed = |home: &Home| -> serde_json::Value {
         serde_json::from_str(&home.run(&["list", "--format", "json"]).fine()).unwrap()
     };
@@ -168,7 +170,7 @@ fn modules_are_read_while_the_package_arrives() {
     assert_eq!(pull(&home, &server, &["--modules", "tiny*", SPEC]).fine(), format!("{NAME}\n"));
     // All of the package arrived, so that it was compared.
     assert_eq!(fetched(&home)["checked"], "whole");
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
     let expected = page(&home);
     assert!(expected.contains("while loaded       module tiny_one"), "{expected}");
     // What is there has modules, which a pull without them does not take away.
@@ -183,12 +185,59 @@ fn modules_are_read_while_the_package_arrives() {
     let (home, server) = (Home::new(), with_modules(&debug, Some(&code)));
     pull(&home, &server, &["--modules", "tiny*", SPEC]).fine();
     assert_eq!(page(&home), expected);
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
     let (home, server) = (Home::new(), with_modules(&debug, None));
     pull(&home, &server, &["--modules", "tiny*", SPEC]).fine();
     assert_ne!(page(&home), expected);
     let ran = pull(&Home::new(), &server, &["--modules", "[", SPEC]);
     assert!(ran.stderr.contains("is no pattern of modules"), "{ran:?}");
+}
+
+#[test]
+fn ubuntu_has_the_code_of_modules_in_two_packages() {
+    let Some([whole, code, debug]) = module() else { return };
+    let module = |place: &str, bytes: &[u8]| {
+        member(&format!("./{place}lib/modules/{RELEASE}/kernel/fs/tiny-one.ko"), b'0', bytes)
+    };
+    let package = |name: &str, members: &[Vec<u8>]| {
+        Package::new(&format!("{name}{RELEASE}"), "6.1.0-50.1", "amd64", members, usize::MAX)
+    };
+    let packages = |debug: &[u8]| {
+        let debug = [
+            member(&format!("./usr/lib/debug/boot/vmlinux-{RELEASE}"), b'0', &vmlinux()),
+            module("usr/lib/debug/", debug),
+        ];
+        let config = member(&format!("./boot/config-{RELEASE}"), b'0', CONFIG.as_bytes());
+        let name = format!("linux-image-unsigned-{RELEASE}-dbgsym");
+        vec![
+            Package::new(&name, "6.1.0-50.1", "amd64", &debug, usize::MAX),
+            package("linux-modules-", &[config]),
+            package("linux-modules-extra-", &[module("", &code)]),
+        ]
+    };
+    let serve = |debug: &[u8]| {
+        let suite = Suite { codename: "noble".into(), suite: "noble".into(), packages: packages(debug) };
+        Server::start(mirror::archive("/ubuntu", &[suite]))
+    };
+    let pull = |home: &Home, server: &Server, arguments: &[&str]| -> Ran {
+        let mut command = home.command();
+        command.args(["pull", "--unsigned", "--mirror", &format!("{}/ubuntu", server.url())]);
+        command.args(arguments).arg("ubuntu:noble/test-amd64").output().unwrap().into()
+    };
+    let page = |home: &Home| home.run(&["show", "function", "tiny_read"]).fine();
+    let (home, server) = (Home::new(), serve(&whole));
+    pull(&home, &server, &["--modules", "all"]).fine();
+    let expected = page(&home);
+    let (home, server) = (Home::new(), serve(&debug));
+    let ran = pull(&home, &server, &["--modules", "all"]);
+    assert_eq!((ran.status, page(&home)), (Some(0), expected), "{ran:?}");
+    assert_eq!(in_cache(&home), [""; 0]);
+    // Without modules it is not fetched.
+    let (home, server) = (Home::new(), serve(&debug));
+    pull(&home, &server, &[]).fine();
+    let asked = server.asked();
+    assert!(asked.iter().any(|asked| asked.path.contains("/linux-modules-6")));
+    assert!(!asked.iter().any(|asked| asked.path.contains("/linux-modules-extra-")), "{asked:?}");
 }
 
 #[test]
@@ -229,7 +278,7 @@ fn one_failure_does_not_stop_the_others() {
     }
     assert_eq!(home.run(&["list", "--format", "json"]).fine().matches("\"uname\"").count(), 1);
     // What cannot be read is not kept for the next try.
-    assert_eq!(packages(&home), [""; 0]);
+    assert_eq!(in_cache(&home), [""; 0]);
 }
 
 #[test]
@@ -241,9 +290,9 @@ fn what_arrived_before_a_failure_is_not_fetched_again() {
     let told = pull(&home, &server, &["--verify", "--connections", "1", SPEC]).failed();
     assert!(told.contains("the server says 500") && told.contains(&debug(0).path()), "{told}");
     assert!(
-        packages(&home).iter().any(|name| name.ends_with("-dbg_6.1.176-1_amd64.deb.part.json")),
+        in_cache(&home).iter().any(|name| name.ends_with("-dbg_6.1.176-1_amd64.deb.part.json")),
         "{:?}",
-        packages(&home)
+        in_cache(&home)
     );
     let first: usize =
         server.asked().iter().filter(|asked| asked.path == debug_path()).map(|asked| asked.sent).sum();
@@ -266,7 +315,7 @@ fn a_wrong_checksum_leaves_the_dataset_as_it_was() {
     let told = pull(&home, &server, &["--verify", SPEC]).failed();
     assert!(told.contains("is not what the index says: its SHA-256 is"), "{told}");
     assert!(!home.dataset().exists());
-    assert!(!packages(&home).iter().any(|name| name.contains("-dbg")));
+    assert!(!in_cache(&home).iter().any(|name| name.contains("-dbg")));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::http::Client;
-use crate::place::{Found, Kernel, Place, Remote};
+use crate::place::{Found, Kernel, Place, Remote, Signatures};
 use crate::spec::Wanted;
 
 /// Some servers.
@@ -55,9 +55,16 @@ impl Place for Debuginfod {
                 version: String::new(),
                 size,
                 sha256: None,
+                signatures: Signatures::default(),
             };
-            let kernel =
-                Kernel { release: id, arch: String::new(), suite: "debuginfod".into(), image, config: None };
+            let kernel = Kernel {
+                release: id,
+                arch: String::new(),
+                suite: "debuginfod".into(),
+                image,
+                config: None,
+                modules: Vec::new(),
+            };
             return Ok(Found { kernels: vec![kernel], warnings });
         }
         match warnings.pop() {

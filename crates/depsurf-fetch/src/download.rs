@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Client, Validator, cut};
 use crate::part::{self, Part};
 use crate::place::Remote;
+use crate::rpm::{self, Own};
 
 /// What is there or not as a whole.
 const CHUNK: u64 = 256 << 10;
@@ -46,6 +47,8 @@ pub enum Amount {
 pub struct Download {
     pub(crate) shared: Arc<Shared>,
     map: Arc<Mmap>,
+    /// What came of looking for the file's own signature.
+    own: OnceLock<Own>,
 }
 
 /// What has become of a download.
@@ -144,7 +147,7 @@ impl Download {
         if !kept {
             shared.spawn();
         }
-        Ok(Self { shared, map: Arc::new(map) })
+        Ok(Self { shared, map: Arc::new(map), own: OnceLock::new() })
     }
 
     /// The file's bytes; those that were not waited for may be zeros.
@@ -186,6 +189,39 @@ impl Download {
         state.whole || state.in_order
     }
 
+    /// Waits for all of the file.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn wait(&self) -> Result<()> {
+        self.shared.wait_for(0..self.shared.remote.size)
+    }
+
+    /// Checks the signature that a package has itself, once its first bytes are there. [`Download::finish`] does, too, and
+    /// compares the rest with it if that is there.
+    ///
+    /// # Errors
+    /// When it is bad or by nobody who is known, or missing where the user wants one; what has arrived is then removed.
+    pub fn signature(&self) -> Result<Own> {
+        if let Some(own) = self.own.get() {
+            return Ok(*own);
+        }
+        let own = rpm::check(&self.map, self, &self.shared.remote).map_err(|error| self.refused(error))?;
+        Ok(*self.own.get_or_init(|| own))
+    }
+
+    /// Why a package is not taken, which is then thrown away, unless it was the connection that failed.
+    fn refused(&self, error: Error) -> Error {
+        self.shared.close();
+        if let Some(failure) = &self.shared.lock().failure {
+            return failure.clone();
+        }
+        if !self.shared.path.is_file() {
+            part::remove(&self.shared.path);
+        }
+        error
+    }
+
     /// Throws away what has arrived: it cannot be read, and another try must not begin with it.
     pub fn discard(self) {
         self.shared.close();
@@ -197,9 +233,10 @@ impl Download {
     /// Waits for what is still wanted, checks it, and keeps the file or removes it.
     ///
     /// # Errors
-    /// When the rest cannot be had, or the whole has another checksum than the index tells; what has arrived is then
-    /// removed.
+    /// When the rest cannot be had, or the whole has another checksum than the index or the package's own signature tells; what has
+    /// arrived is then removed.
     pub fn finish(self, keep: bool) -> Result<Finished> {
+        let own = self.signature()?;
         let whole = {
             let mut state = self.shared.lock();
             state.whole |= keep;
@@ -208,7 +245,7 @@ impl Download {
         };
         if whole {
             self.shared.changed.notify_all();
-            self.shared.wait_for(0..self.shared.remote.size)?;
+            self.wait()?;
         }
         self.shared.close();
         let mut verified = false;
@@ -222,6 +259,10 @@ impl Download {
                 });
             }
             verified = true;
+        }
+        if let (Own::Good(promised), true) = (own, whole) {
+            let remote = &self.shared.remote;
+            rpm::check_contents(&self.map, &self, remote, promised).map_err(|error| self.refused(error))?;
         }
         let mut path = None;
         if keep {

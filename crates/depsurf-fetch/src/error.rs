@@ -59,12 +59,20 @@ pub enum Error {
         /// In what it differs.
         why: String,
     },
-    /// A signature is missing, bad, or by a key that is not known.
+    /// A signature is missing, or by a key that is not known.
     #[error("`{url}` cannot be trusted: {why}")]
     Signature {
-        /// The index.
+        /// The index or the package.
         url: String,
         /// Why not.
+        why: String,
+    },
+    /// Something is not what was signed.
+    #[error("`{url}` cannot be trusted: {why}")]
+    Forged {
+        /// The index or the package.
+        url: String,
+        /// What shows it.
         why: String,
     },
     /// An index that cannot be read.
@@ -126,6 +134,9 @@ impl Error {
                 "what was fetched is thrown away: run it again, or name another mirror with --mirror"
             }
             Self::Changed { .. } => "run it again",
+            Self::Forged { .. } => {
+                "it was changed on its way or on the mirror, and is thrown away: run it again, or name another mirror with --mirror"
+            }
             Self::Signature { .. } => {
                 "name the keyring that has its key with --keyring, or take it as it is with --unsigned"
             }

@@ -111,6 +111,7 @@ mod tests {
             version: "1".into(),
             size: 1000,
             sha256: Some(Sha256::of(b"a")),
+            signatures: Default::default(),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Where kernels can be had from.
 
+use std::sync::Arc;
+
 use crate::checksum::Sha256;
 use crate::error::Result;
+use crate::keyring::Keyring;
 use crate::spec::Wanted;
 
 /// A file on a server.
@@ -19,6 +22,17 @@ pub struct Remote {
     pub size: u64,
     /// From the index; `None` where there is no index.
     pub sha256: Option<Sha256>,
+    /// Whose signatures vouch for it.
+    pub signatures: Signatures,
+}
+
+/// Whose signatures vouch for a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signatures {
+    /// Whether a signature of its index is good.
+    pub index: bool,
+    /// The keys that its own has to be by, where it is a file that may have one: an RPM package.
+    pub keys: Option<Arc<Keyring>>,
 }
 
 /// A kernel that can be had.
@@ -34,6 +48,8 @@ pub struct Kernel {
     pub image: Remote,
     /// What has its configuration; `None` where the image has, or nothing does.
     pub config: Option<Remote>,
+    /// Further packages that may have modules, or halves of them.
+    pub modules: Vec<Remote>,
 }
 
 /// What a [`Wanted`] stands for.

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use depsurf_fetch::{
-    Archive, Cache, Client, Debuginfod, Distribution, Error, Fedora, Found, Mirror, Options, Place, Spec,
-    Trust,
+    Archive, Cache, Client, Debuginfod, Distribution, Error, Found, Mirror, Options, Place, Spec, Trust,
 };
 use tempfile::TempDir;
+use testkit::key::Key;
 use testkit::mirror::{self, Package, Suite};
 use testkit::server::{File, Server};
 
@@ -209,64 +208,10 @@ fn without_security_updates_that_is_said() {
     assert_eq!(found.warnings, ["no mirror of debian-security is known, so security updates are left out"]);
 }
 
-/// A key, and what signs with it.
-struct Key {
-    home: TempDir,
-    ring: PathBuf,
-}
-
-impl Key {
-    /// `None`, loudly, where the programs are not there.
-    fn new(name: &str) -> Option<Self> {
-        let there = ["gpg", "gpgv"].iter().all(|program| {
-            Command::new(program)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success())
-        });
-        if !there {
-            #[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
-            {
-                eprintln!("SKIPPED: signatures are not tested, because gpg and gpgv are not installed");
-            }
-            return None;
-        }
-        let home = tempfile::tempdir().unwrap();
-        let key = Self { ring: home.path().join("ring.gpg"), home };
-        key.gpg(&["--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never"], None);
-        let ring = key.gpg(&["--export"], None);
-        fs::write(&key.ring, ring).unwrap();
-        Some(key)
-    }
-
-    fn gpg(&self, arguments: &[&str], input: Option<&[u8]>) -> Vec<u8> {
-        let file = self.home.path().join("input");
-        let mut command = Command::new("gpg");
-        command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--homedir"]).arg(self.home.path());
-        command.args(arguments);
-        if let Some(input) = input {
-            fs::write(&file, input).unwrap();
-            command.args(["--output", "-"]).arg(&file);
-        }
-        let ran = command.output().unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        ran.stdout
-    }
-
-    /// Signs all suites of a server.
-    fn sign(&self, server: &Server) {
-        for path in server.paths().into_iter().filter(|path| path.ends_with("/InRelease")) {
-            server.change(&path, |file| file.bytes = self.gpg(&["--clearsign"], Some(&file.bytes)));
-        }
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        // The agent that gpg starts would outlive the test.
-        let _ =
-            Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
+/// Signs all suites of a server.
+fn sign(key: &Key, server: &Server) {
+    for path in server.paths().into_iter().filter(|path| path.ends_with("/InRelease")) {
+        server.change(&path, |file| file.bytes = key.clear_sign(&file.bytes));
     }
 }
 
@@ -275,13 +220,20 @@ fn indexes_must_be_signed_by_who_is_known() {
     let Some(key) = Key::new("archive@example.org") else { return };
     let Some(other) = Key::new("somebody@example.org") else { return };
     let places = Places::new();
-    key.sign(&places.server);
+    sign(&key, &places.server);
     let find = |ring: &Path| {
         let archive = places.archive(Trust::Keyring(ring.to_owned()));
         archive.find(&"debian:trixie/cloud-amd64".parse::<Spec>().unwrap().wanted)
     };
     assert_eq!(find(&key.ring).unwrap().kernels[0].image.version, "6.12.100-1");
     assert!(places.find("debian:trixie/cloud-amd64").is_ok());
+
+    // Keys may be armoured.
+    let armored = places.directory.path().join("key.asc");
+    fs::write(&armored, key.armored()).unwrap();
+    assert!(find(&armored).unwrap().kernels[0].image.signatures.index);
+    let unsigned = places.find("debian:trixie/cloud-amd64").unwrap();
+    assert!(!unsigned.kernels[0].image.signatures.index);
 
     let error = find(&other.ring).unwrap_err();
     assert!(error.to_string().contains("signed by a key that is not in the keyring"), "{error}");
@@ -315,7 +267,7 @@ fn a_signature_may_be_in_a_file_of_its_own() {
             let release = format!("{suite}/Release");
             let mut bytes = Vec::new();
             places.server.change(&release, |file| bytes.clone_from(&file.bytes));
-            let signature = key.gpg(&["--detach-sign"], Some(&bytes));
+            let signature = key.sign(&bytes);
             places.server.put(&format!("{release}.gpg"), File::new(signature));
         }
     }
@@ -331,49 +283,37 @@ fn a_signature_may_be_in_a_file_of_its_own() {
 }
 
 #[test]
-fn rpm_repositories_tell_debug_packages_and_configurations() {
-    let debug = b"debug".to_vec();
-    let entry = |name: &str, release: &str, built: u32| {
-        format!(
-            "<package type='rpm'><name>{name}</name><arch>x86_64</arch><version epoch='0' ver='6.11.4' rel='{release}'/>\
-             <checksum type='sha256' pkgid='YES'>{}</checksum><time file='1' build='{built}'/><size package='5'/>\
-             <location href='k/{name}-{release}.rpm'/></package>",
-            mirror::sum(&debug)
-        )
+fn ubuntu_has_modules_in_two_packages() {
+    let package = |name: &str, version: &str| Package {
+        name: name.into(),
+        source: "linux".into(),
+        version: version.into(),
+        arch: "amd64".into(),
+        bytes: b"package".to_vec(),
     };
-    let mut files = BTreeMap::new();
-    let mut repository = |base: &str, entries: &[String]| {
-        let primary = format!("<metadata>{}</metadata>", entries.concat()).into_bytes();
-        let repomd = format!(
-            "<repomd><data type='primary'><checksum type='sha256'>{}</checksum><location href='repodata/p.xml'/></data></repomd>",
-            mirror::sum(&primary)
-        );
-        files.insert(format!("{base}/repodata/p.xml"), File::new(primary));
-        files.insert(format!("{base}/repodata/repomd.xml"), File::new(repomd.into_bytes()));
-    };
-    repository(
-        "/41/x86_64/debug",
-        &[
-            entry("kernel-debuginfo", "300.fc41", 7),
-            entry("kernel-debuginfo", "301.fc41", 9),
-            entry("kernel-debuginfo-common-x86_64", "301.fc41", 9),
-            entry("kernel-rt-debuginfo", "301.fc41", 9),
-        ],
-    );
-    repository("/41/x86_64/os", &[entry("kernel-core", "301.fc41", 9), entry("kernel-core", "300.fc41", 9)]);
-    let server = Server::start(files);
+    let packages = vec![
+        package("linux-image-unsigned-6.8.0-31-generic-dbgsym", "6.8.0-31.31"),
+        package("linux-modules-6.8.0-31-generic", "6.8.0-31.31"),
+        package("linux-modules-extra-6.8.0-31-generic", "6.8.0-31.31"),
+        package("linux-image-unsigned-6.8.0-31-lowlatency-dbgsym", "6.8.0-31.31"),
+        package("linux-modules-extra-6.8.0-31-lowlatency", "6.8.0-31.30"),
+    ];
+    let suite = Suite { codename: "noble".into(), suite: "noble".into(), packages };
+    let server = Server::start(mirror::archive("/ubuntu", &[suite]));
+    let mirror = Mirror::new(&format!("{}/ubuntu", server.url())).unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let urls = ["debug", "os"].map(|kind| format!("{}/{{suite}}/{{arch}}/{kind}", server.url()));
-    let fedora = Fedora::new(&urls, &client(), &Cache::new(directory.path()));
-    let found = fedora.find(&"fedora:41/x86_64".parse::<Spec>().unwrap().wanted).unwrap();
-    let [kernel] = found.kernels.as_slice() else { panic!("{found:?}") };
-    assert_eq!(kernel.release, "6.11.4-301.fc41.x86_64");
-    assert_eq!(kernel.config.as_ref().unwrap().name, "kernel-core");
-    assert!(kernel.image.url.ends_with("/41/x86_64/debug/k/kernel-debuginfo-301.fc41.rpm"));
-    assert_eq!(found.warnings.len(), 1);
-    let found = fedora.find(&"fedora:41/rt-x86_64".parse::<Spec>().unwrap().wanted).unwrap();
-    assert_eq!(found.kernels[0].release, "6.11.4-301.fc41.x86_64+rt");
-    assert!(fedora.find(&"fedora:41/64k-x86_64".parse::<Spec>().unwrap().wanted).is_err());
+    let cache = Cache::new(directory.path());
+    let archive = Archive::new(Distribution::Ubuntu, vec![mirror], Trust::Unsigned, &client(), &cache);
+    let found = archive.find(&"ubuntu:noble/*".parse::<Spec>().unwrap().wanted).unwrap();
+    let names = |at: usize| {
+        let kernel = &found.kernels[at];
+        let modules: Vec<&str> = kernel.modules.iter().map(|package| package.name.as_str()).collect();
+        (kernel.release.as_str(), kernel.config.as_ref().map(|config| config.name.as_str()), modules)
+    };
+    let config = Some("linux-modules-6.8.0-31-generic");
+    assert_eq!(names(0), ("6.8.0-31-generic", config, vec!["linux-modules-extra-6.8.0-31-generic"]));
+    // Of another version.
+    assert_eq!(names(1), ("6.8.0-31-lowlatency", None, vec![]));
 }
 
 #[test]

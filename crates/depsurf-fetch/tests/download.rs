@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use depsurf::source::Ranges;
-use depsurf_fetch::{Amount, Client, Download, Error, Finished, Options, Remote, Sha256};
+use depsurf_fetch::{Amount, Client, Download, Error, Finished, Options, Remote, Sha256, Signatures};
 use testkit::mirror::noise;
 use testkit::server::{Asked, File, Server};
 
@@ -33,6 +33,7 @@ fn served(size: usize) -> (Server, Remote) {
         version: "1".into(),
         size: size as u64,
         sha256: Some(Sha256::of(&bytes)),
+        signatures: Signatures::default(),
     };
     let file = File { tag: Some("\"1\"".into()), ..File::new(bytes.clone()) };
     let server = Server::start(BTreeMap::from([(PATH.to_owned(), file)]));

@@ -7,8 +7,8 @@
 //! endians, both widths).
 //!
 //! Images are well-formed unless the test asks for a fault: the header fields that a careless reader
-//! trusts can be overridden one by one. Nothing here reads a file or depends on the readers that it
-//! serves. A description that contradicts itself (an unknown label, say) panics: it is a bug in the test.
+//! trusts can be overridden one by one. Nothing here depends on the readers that it serves, and but for [`key`], which runs `gpg`,
+//! nothing reads a file. A description that contradicts itself (an unknown label, say) panics: it is a bug in the test.
 
 pub mod bpf;
 pub mod btf;
@@ -18,8 +18,10 @@ pub mod dwarf;
 pub mod elf;
 pub mod kallsyms;
 pub mod kernel;
+pub mod key;
 pub mod mirror;
 pub mod package;
+pub mod rpm;
 pub mod server;
 
 pub use bytes::Bytes;

@@ -1,6 +1,8 @@
 //! Packages in memory: the `ar` archive of Debian's (deb(5)) and the tar archives in it, and RPM's with the cpio archive
 //! in it, uncompressed. Compressing is up to the test, which knows which formats its readers should meet.
 
+use crate::rpm::{Rpm, Value};
+
 /// An `ar` archive of these names and contents.
 pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
@@ -52,26 +54,8 @@ pub fn seal(header: &mut [u8; 512]) {
 
 /// An RPM package: lead, an empty signature, a header of these tags and strings, and the payload.
 pub fn rpm(fields: &[(u32, &str)], payload: &[u8]) -> Vec<u8> {
-    let mut package = vec![0; 96];
-    package[..8].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0]);
-    for fields in [&[][..], fields] {
-        let (mut entries, mut data) = (Vec::new(), Vec::new());
-        for (tag, text) in fields {
-            // The type 6 is a string.
-            for number in [*tag, 6, data.len() as u32, 1] {
-                entries.extend(number.to_be_bytes());
-            }
-            data.extend(text.bytes().chain([0]));
-        }
-        package.resize(package.len().next_multiple_of(8), 0);
-        package.extend([0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0]);
-        package.extend((fields.len() as u32).to_be_bytes());
-        package.extend((data.len() as u32).to_be_bytes());
-        package.extend(entries);
-        package.extend(data);
-    }
-    package.extend_from_slice(payload);
-    package
+    let fields = fields.iter().map(|(tag, text)| (*tag, Value::Text((*text).into()))).collect();
+    Rpm { signature: Vec::new(), fields, payload: payload.to_vec() }.bytes()
 }
 
 /// A cpio archive of the "new ASCII" format with these files.

@@ -45,10 +45,10 @@ pub struct Pull {
     /// Where to fetch from; may be given several times.
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<String>,
-    /// File with the keys that indexes must be signed with [default: those of the distribution].
+    /// File with the keys that indexes, or RPM packages, must be signed with [default: those of the distribution].
     #[arg(long, value_name = "FILE", conflicts_with = "unsigned")]
     pub keyring: Option<PathBuf>,
-    /// Take indexes whoever signed them.
+    /// Take indexes and packages whoever signed them.
     #[arg(long)]
     pub unsigned: bool,
     /// Fetch all of each package, and compare it with its checksum.
@@ -57,7 +57,7 @@ pub struct Pull {
     /// Keep the packages, in the directory for what is fetched.
     #[arg(long)]
     pub keep: bool,
-    /// Which modules to read too, from the packages that are fetched, as a whole then: all, none, a name, or a pattern of names or of paths
+    /// Which modules to read too, from the packages that have them, which are fetched as a whole then: all, none, a name, or a pattern of names or of paths
     /// like 'kernel/fs/*'.
     #[arg(long, value_name = "MODULES", default_value = "none")]
     pub modules: String,

@@ -22,8 +22,9 @@ use crate::checksum::Sha256;
 use crate::error::{Error, Result};
 use crate::http::Client;
 use crate::index::{self, Cache};
-use crate::place::{Found, Kernel, Place, Remote};
-use crate::signature::{self, Checked, Trust};
+use crate::keyring::{Keys, Trust};
+use crate::place::{Found, Kernel, Place, Remote, Signatures};
+use crate::signature;
 use crate::spec::{Pattern, Wanted};
 use apt::Mirror;
 use packages::Package;
@@ -52,6 +53,24 @@ impl Distribution {
         match self {
             Self::Debian => &["main"],
             Self::Ubuntu => &["main", "restricted", "universe"],
+        }
+    }
+
+    /// How the names of packages begin that may have the configuration, the likeliest first.
+    fn with_config(self) -> &'static [&'static str] {
+        match self {
+            // Since 7.2 it is in linux-base.
+            Self::Debian => &["linux-base", "linux-image"],
+            Self::Ubuntu => &["linux-modules"],
+        }
+    }
+
+    /// How the names of further packages begin that have the code of modules.
+    fn with_modules(self) -> &'static [&'static str] {
+        match self {
+            // Modules are whole in its debug packages.
+            Self::Debian => &[],
+            Self::Ubuntu => &["linux-modules-extra"],
         }
     }
 
@@ -96,6 +115,8 @@ struct Suite {
     /// By what it was asked for.
     name: String,
     release: Release,
+    /// Whether a signature of its index is good.
+    signed: bool,
 }
 
 /// What is found of a kernel, before its packages are put together.
@@ -143,13 +164,13 @@ impl Archive {
             return Ok(known.clone());
         }
         let suite = match self.signed(mirror, &url) {
-            Ok(bytes) => {
+            Ok((bytes, signed)) => {
                 let malformed =
                     |what: &str| Error::Malformed { format: "Release", url: url.clone(), what: what.into() };
                 let text = String::from_utf8(bytes).map_err(|_| malformed("it is no text"))?;
                 let release =
                     Release::parse(&text).ok_or_else(|| malformed("it lists no indexes with SHA-256"))?;
-                Some(Rc::new(Suite { mirror: mirror.clone(), name: name.into(), release }))
+                Some(Rc::new(Suite { mirror: mirror.clone(), name: name.into(), release, signed }))
             }
             Err(error) if error.is_missing() => None,
             Err(error) => return Err(error),
@@ -158,11 +179,10 @@ impl Archive {
         Ok(suite)
     }
 
-    /// What is signed of the index of a suite.
-    fn signed(&self, mirror: &Mirror, suite: &str) -> Result<Vec<u8>> {
-        let place = self.cache.indexes()?.join(format!("release-{}", std::process::id()));
-        let known: Vec<PathBuf> =
-            mirror.keyring.iter().cloned().chain(self.distribution.keyrings()).collect();
+    /// What is signed of the index of a suite, and whether that was checked.
+    fn signed(&self, mirror: &Mirror, suite: &str) -> Result<(Vec<u8>, bool)> {
+        let own = mirror.keyring.clone().filter(|path| path.is_file());
+        let known = own.map_or_else(|| self.distribution.keyrings(), |path| vec![path]);
         let url = format!("{suite}/InRelease");
         let (bytes, detached) = match self.client.bytes(&url, LARGEST_RELEASE) {
             Ok(bytes) => (bytes, None),
@@ -177,25 +197,20 @@ impl Archive {
             }
             Err(error) => return Err(error),
         };
-        index::replace(&place, &bytes)?;
-        let signature = detached.as_ref().map(|_| place.with_extension("gpg"));
-        if let (Some(path), Some(bytes)) = (&signature, &detached) {
-            index::replace(path, bytes)?;
-        }
-        let checked = signature::check(&url, &place, signature.as_deref(), &self.trust, &known);
-        for path in [Some(&place), signature.as_ref()].into_iter().flatten() {
-            let _ = std::fs::remove_file(path);
-        }
-        match checked? {
-            Checked::Good(bytes) => Ok(bytes),
-            Checked::Unchecked(why) => {
+        match (self.trust.keys(&known)?, detached) {
+            (Keys::There(keyring), None) => Ok((signature::message(&url, &bytes, &keyring)?, true)),
+            (Keys::There(keyring), Some(detached)) => {
+                signature::detached(&url, &bytes, &[detached], &keyring)?;
+                Ok((bytes, true))
+            }
+            (Keys::Unchecked(why), _) => {
                 if !why.is_empty() {
                     self.warn(format!(
                         "the signatures of {}'s indexes are not checked: {why}",
                         self.distribution.name()
                     ));
                 }
-                Ok(unsigned(bytes))
+                Ok((unsigned(bytes), false))
             }
         }
     }
@@ -335,13 +350,8 @@ impl Archive {
         Ok(found)
     }
 
-    /// The package with the configuration: of the same version, in the same suites.
-    fn config(&self, candidate: &Candidate, suites: &[Rc<Suite>]) -> Result<Option<Remote>> {
-        let names: &[&str] = match self.distribution {
-            // Since 7.2 it is in linux-base.
-            Distribution::Debian => &["linux-base", "linux-image"],
-            Distribution::Ubuntu => &["linux-modules"],
-        };
+    /// The first of some packages of a kernel that is there: of the same version, in the same suites.
+    fn beside(&self, candidate: &Candidate, suites: &[Rc<Suite>], names: &[&str]) -> Result<Option<Remote>> {
         for name in names {
             let name = format!("{name}-{}", candidate.release);
             for suite in suites {
@@ -399,7 +409,8 @@ impl Place for Archive {
                 if kernels.iter().any(same) {
                     continue;
                 }
-                let config = self.config(&candidate, suites)?;
+                let config = self.beside(&candidate, suites, self.distribution.with_config())?;
+                let modules = self.beside(&candidate, suites, self.distribution.with_modules())?;
                 let suite = candidate.suite.release.codename.clone();
                 let suite = if suite.is_empty() { candidate.suite.name.clone() } else { suite };
                 kernels.push(Kernel {
@@ -408,6 +419,7 @@ impl Place for Archive {
                     suite,
                     image,
                     config,
+                    modules: modules.into_iter().collect(),
                 });
             }
         }
@@ -458,6 +470,7 @@ fn remote(suite: &Suite, package: &Package) -> Remote {
         version: package.version.clone(),
         size: package.size,
         sha256: Some(package.sha256),
+        signatures: Signatures { index: suite.signed, keys: None },
     }
 }
 

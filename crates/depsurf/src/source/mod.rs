@@ -62,7 +62,8 @@ pub(crate) use deb::debug_package;
 pub use input::Ranges;
 pub use modules::{Arriving, Batches, Choice as ModuleChoice, ModuleFile, ModulePackage};
 pub use pair::{Input, Kind, identify, pair};
-pub use remote::{fetched, fetched_config};
+pub use remote::{can_arrive, fetched, fetched_config};
+pub use rpm::Rpm;
 
 use crate::error::{Error, Result};
 use crate::kernel::Arch;
@@ -194,7 +195,7 @@ fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel>
         return Ok(Kernel { modules: vec![ModulePackage::new(bytes, None)], ..kernel });
     }
     if bytes.starts_with(rpm::MAGIC) {
-        let kernel = rpm::open(&file, &bytes, progress)?;
+        let kernel = rpm::open(&file, &*bytes, progress)?;
         return Ok(Kernel { modules: vec![ModulePackage::new(bytes, None)], ..kernel });
     }
     if let Some(kernel) = tarball::open(&file, &bytes, progress)? {

@@ -64,6 +64,23 @@ pub struct Fetched {
     pub suite: String,
     /// What was compared.
     pub checked: Checked,
+    /// Good signatures that vouch for it, by keys that the user has; none where none were checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<Signed>,
+}
+
+/// What of a fetched kernel has a good signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Signed {
+    /// The index, and with it the size and the checksum that it tells of the package.
+    Index,
+    /// All of the package itself.
+    Package,
+    /// The header of the package itself. What is behind it was not compared, because parts of it were not fetched or the header does
+    /// not tell its checksum.
+    Header,
 }
 
 /// What of a fetched kernel was compared with what its index says.

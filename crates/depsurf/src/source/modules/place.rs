@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::archive::Archive;
-use super::super::cpio::Cpio;
 use super::super::deb::Deb;
 use super::super::input::Input;
 use super::super::members::Files;
@@ -168,7 +167,7 @@ fn members(input: Input<'_>) -> Result<Option<Members<'_>>> {
     let files: Box<dyn Files<'_> + '_> = if input.starts_with(ar::MAGIC)? {
         Box::new(Deb::parse(input)?.files()?)
     } else if input.starts_with(rpm::MAGIC)? {
-        Box::new(Cpio::new(Archive::new(Rpm::parse(input.all()?)?.payload)?))
+        Box::new(Rpm::parse(input)?.files()?)
     } else if tar::begins(&mut Archive::new(input)?)? {
         let again = Some(Tar::new(Archive::new(input)?));
         return Ok(Some(Members { files: Box::new(Tar::new(Archive::new(input)?)), again }));

@@ -1,156 +1,31 @@
-//! Repositories of RPM packages, as Fedora, its relatives and SUSE have them.
-//!
-//! ```text
-//! repodata/repomd.xml -> repodata/...-primary.xml.zst -> checksum -> Packages/k/kernel-debuginfo-....rpm
-//! ```
-//!
-//! Debug packages are in a repository of their own, so the user names two: one for the debug information, one for the
-//! configuration. `{suite}` and `{arch}` in an address stand for what the specification says.
+//! What the lists of a repository say: which list has the packages, and those of kernels in it.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::checksum::Sha256;
-use crate::error::{Error, Result};
-use crate::http::Client;
-use crate::index::{self, Cache};
-use crate::place::{Found, Kernel, Place, Remote};
-use crate::spec::Wanted;
-
-/// Larger `repomd.xml` files are refused; they have some KB.
-const LARGEST_REPOMD: u64 = 4 << 20;
-
-/// Some repositories.
-pub struct Fedora {
-    urls: Vec<String>,
-    client: Client,
-    cache: Cache,
-}
+use crate::index;
 
 /// A package that a repository lists.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Package {
-    name: String,
-    arch: String,
-    version: String,
-    release: String,
-    path: String,
-    size: u64,
-    sha256: Option<Sha256>,
+pub struct Package {
+    pub name: String,
+    pub arch: String,
+    pub version: String,
+    pub release: String,
+    pub path: String,
+    pub size: u64,
+    pub sha256: Option<Sha256>,
     /// Seconds since 1970: which of two is newer, without the order of versions.
-    built: u64,
+    pub built: u64,
+    /// Who built it, as far as there are no special characters: `Fedora Project`, `SUSE LLC`.
+    pub vendor: String,
 }
 
 impl Package {
-    /// What `uname -r` says, but for the flavour.
-    fn version(&self) -> String {
+    /// `6.11.4-301.fc41`.
+    pub fn version(&self) -> String {
         format!("{}-{}", self.version, self.release)
-    }
-}
-
-impl Fedora {
-    /// Repositories at some addresses.
-    #[must_use]
-    pub fn new(urls: &[String], client: &Client, cache: &Cache) -> Self {
-        let urls = urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Self { urls, client: client.clone(), cache: cache.clone() }
-    }
-
-    /// Kernel packages of a repository.
-    fn packages(&self, base: &str) -> Result<Vec<Package>> {
-        let url = format!("{base}/repodata/repomd.xml");
-        let bytes = self.client.bytes(&url, LARGEST_REPOMD)?;
-        let (path, sum) = primary(&bytes).ok_or_else(|| Error::Malformed {
-            format: "repomd.xml",
-            url: url.clone(),
-            what: "it names no list of packages with its SHA-256".into(),
-        })?;
-        let url = format!("{base}/{path}");
-        let bytes = self.cache.index(&self.client, std::slice::from_ref(&url), sum)?;
-        read(index::expand(&url, bytes)?).map_err(|what| Error::Malformed {
-            format: "list of packages",
-            url,
-            what,
-        })
-    }
-}
-
-impl Place for Fedora {
-    fn find(&self, wanted: &Wanted) -> Result<Found> {
-        if self.urls.is_empty() {
-            return Err(Error::usage(
-                "no repository is known",
-                "name that of the debug packages with --mirror, and a second one for configurations; {suite} and {arch} \
-                 stand for what the specification says",
-            ));
-        }
-        let (suite, flavour) = match wanted {
-            Wanted::Suite { suite, flavour } => (suite.text(), flavour),
-            Wanted::Release(release) => ("", release),
-        };
-        let arch = flavour.text().rsplit(['-', '.']).next().unwrap_or_default();
-        let mut found: Vec<(String, Package)> = Vec::new();
-        for url in &self.urls {
-            let base = url.replace("{suite}", suite).replace("{arch}", arch);
-            found.extend(self.packages(&base)?.into_iter().map(|package| (base.clone(), package)));
-        }
-        let mut kernels: Vec<(u64, String, Kernel)> = Vec::new();
-        for (base, package) in &found {
-            let Some(kind) =
-                package.name.strip_prefix("kernel-").and_then(|rest| rest.strip_suffix("debuginfo"))
-            else {
-                continue;
-            };
-            let kind = kind.trim_end_matches('-');
-            let suffix = if kind.is_empty() { String::new() } else { format!("+{kind}") };
-            let release = format!("{}.{}{suffix}", package.version(), package.arch);
-            let name =
-                if kind.is_empty() { package.arch.clone() } else { format!("{kind}-{}", package.arch) };
-            let meant = match wanted {
-                Wanted::Suite { .. } => flavour.matches(&name),
-                Wanted::Release(pattern) => pattern.matches(&release),
-            };
-            // `kernel-debuginfo-common-x86_64` has sources only.
-            if !meant || kind.contains("common") {
-                continue;
-            }
-            let core = if kind.is_empty() { "kernel-core".into() } else { format!("kernel-{kind}-core") };
-            let config = found.iter().find(|(_, other)| {
-                other.name == core && other.version() == package.version() && other.arch == package.arch
-            });
-            let kernel = Kernel {
-                release,
-                arch: package.arch.clone(),
-                suite: suite.to_owned(),
-                image: remote(base, package),
-                config: config.map(|(base, package)| remote(base, package)),
-            };
-            kernels.push((package.built, name, kernel));
-        }
-        if matches!(wanted, Wanted::Suite { .. }) {
-            kernels.sort_by(|a, b| (&a.1, b.0).cmp(&(&b.1, a.0)));
-            kernels.dedup_by(|b, a| a.1 == b.1);
-        }
-        let kernels: Vec<Kernel> = kernels.into_iter().map(|(_, _, kernel)| kernel).collect();
-        if kernels.is_empty() {
-            return Err(Error::usage(
-                format!("no kernel `{}` with debug information", flavour.text()),
-                "one of the repositories must be that of the debug packages",
-            ));
-        }
-        let warnings = vec!["signatures of RPM repositories are not checked".into()];
-        Ok(Found { kernels, warnings })
-    }
-}
-
-fn remote(base: &str, package: &Package) -> Remote {
-    Remote {
-        url: format!("{base}/{}", package.path),
-        file: package.path.rsplit('/').next().unwrap_or_default().to_owned(),
-        name: package.name.clone(),
-        version: package.version(),
-        size: package.size,
-        sha256: package.sha256,
     }
 }
 
@@ -165,7 +40,7 @@ fn below(path: String) -> Option<String> {
 }
 
 /// Path and checksum of the list of packages.
-fn primary(repomd: &[u8]) -> Option<(String, Sha256)> {
+pub fn primary(repomd: &[u8]) -> Option<(String, Sha256)> {
     let mut reader = Reader::from_reader(repomd);
     let (mut path, mut sum, mut primary, mut text) = (None, None, false, false);
     loop {
@@ -190,7 +65,7 @@ fn primary(repomd: &[u8]) -> Option<(String, Sha256)> {
 }
 
 /// The kernel packages of a list.
-fn read(list: Box<dyn std::io::BufRead>) -> std::result::Result<Vec<Package>, String> {
+pub fn read(list: Box<dyn std::io::BufRead>) -> Result<Vec<Package>, String> {
     /// More than this of a list is not read.
     const LARGEST: u64 = index::LARGEST;
     let mut reader = Reader::from_reader(std::io::BufReader::new(std::io::Read::take(list, LARGEST)));
@@ -202,6 +77,7 @@ fn read(list: Box<dyn std::io::BufRead>) -> std::result::Result<Vec<Package>, St
             Event::Start(element) | Event::Empty(element) => match element.local_name().as_ref() {
                 b"package" => package = Package::default(),
                 b"name" => field = b"name",
+                b"vendor" => field = b"vendor",
                 b"arch" => field = b"arch",
                 b"checksum" if attribute(&element, "type").as_deref() == Some("sha256") => {
                     field = b"checksum"
@@ -220,6 +96,7 @@ fn read(list: Box<dyn std::io::BufRead>) -> std::result::Result<Vec<Package>, St
                 match std::mem::take(&mut field) {
                     b"name" if package.name.is_empty() => package.name = text,
                     b"arch" => package.arch = text,
+                    b"vendor" => package.vendor = text,
                     b"checksum" => package.sha256 = Sha256::parse(&text),
                     _ => {}
                 }
@@ -252,7 +129,7 @@ mod tests {
             format!(
                 "<package type='rpm'><name>{name}</name><arch>x86_64</arch><version epoch='0' ver='6.11.4' rel='301.fc41'/>\
                  <checksum type='sha256' pkgid='YES'>{sum}</checksum><time file='1' build='7'/><size package='12'/>\
-                 <location href='{path}'/><format><rpm:entry name='kernel'/></format></package>"
+                 <location href='{path}'/><format><rpm:vendor>SUSE LLC &lt;x&gt;</rpm:vendor><rpm:entry name='kernel'/></format></package>"
             )
         };
         let text = format!(
@@ -268,6 +145,7 @@ mod tests {
             ("kernel-debuginfo", "6.11.4-301.fc41")
         );
         assert_eq!((package.size, package.built, package.path.as_str()), (12, 7, "k/a.rpm"));
+        assert_eq!(package.vendor, "SUSE LLC");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `depsurf pull SPEC...`.
 
+mod list;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -10,11 +12,11 @@ use depsurf::progress::Progress;
 use depsurf::source::{self, Config, ModuleChoice, ModulePackage};
 use depsurf::store::Dataset;
 use depsurf::surface::Surface;
-use depsurf::surface::meta::{Checked, Fetched};
+use depsurf::surface::meta::{Checked, Fetched, Signed};
 use depsurf::{Error, extract};
 use depsurf_fetch::{
     Amount, Archive, Cache, Client, Debuginfod, Distribution, Download, Fedora, Finished, Kernel, Mirror,
-    Options, Place, Remote, Spec, Trust, apt,
+    Options, Own, Place, Remote, Spec, Trust, apt,
 };
 
 use crate::args::{Global, Pull};
@@ -27,8 +29,8 @@ use crate::output::Output;
 use crate::progress::Bar;
 use crate::terminal::Terminal;
 
-/// First bytes of a Debian package.
-const DEB: &[u8] = b"!<arch>\n";
+/// As many first bytes tell what a package is.
+const FIRST: u64 = 8;
 
 /// A kernel that was found, and by which place.
 struct Item {
@@ -40,8 +42,10 @@ struct Item {
 #[derive(Default)]
 struct Beside {
     config: Option<Config>,
-    /// The package that the configuration was in, if it was kept, which may have modules.
-    package: Option<PathBuf>,
+    /// Packages that are there as a whole and may have modules.
+    packages: Vec<Download>,
+    /// What the user should know of all that is fetched.
+    warnings: Vec<String>,
 }
 
 /// What all kernels have in common.
@@ -71,12 +75,12 @@ pub fn run(verb: &Pull, global: &Global, terminal: &Terminal, output: &mut Outpu
     let (items, failed) = find(verb, &client, &cache, terminal)?;
     let work = Work { verb, client, cache, dataset, known, modules, verbose: terminal.verbose() };
     if verb.list || verb.dry_run {
-        list(&items, &work, output)?;
+        list::list(&items, &work, output)?;
         return Ok(if failed { exit::FAILED } else { exit::FINE });
     }
     let tasks = items.iter().map(|item| Task {
         name: item.kernel.release.clone(),
-        need: memory::need(item.kernel.image.size, true, reads_modules),
+        need: memory::need(item.kernel.image.size, true, reads_modules) + work.beside(&item.kernel),
         work: Box::new(|progress| work.one(item, progress)),
     });
     let status = batch::run(tasks.collect(), verb.limits.limits(), terminal, output)?;
@@ -150,7 +154,8 @@ fn place(spec: &Spec, verb: &Pull, client: &Client, cache: &Cache) -> depsurf_fe
         (None, false) => Trust::System,
     };
     let mirrors = || urls.iter().map(|url| Mirror::new(url)).collect::<depsurf_fetch::Result<Vec<_>>>();
-    let archive = |distribution, mirrors| Box::new(Archive::new(distribution, mirrors, trust, client, cache));
+    let archive =
+        |distribution, mirrors| Box::new(Archive::new(distribution, mirrors, trust.clone(), client, cache));
     Ok(match spec.place {
         "debian" if urls.is_empty() => archive(Distribution::Debian, apt::debian()?),
         "debian" => archive(Distribution::Debian, mirrors()?),
@@ -163,42 +168,9 @@ fn place(spec: &Spec, verb: &Pull, client: &Client, cache: &Cache) -> depsurf_fe
             });
         }
         "ubuntu" => archive(Distribution::Ubuntu, mirrors()?),
-        "fedora" => Box::new(Fedora::new(&urls, client, cache)),
+        "fedora" => Box::new(Fedora::new(&urls, trust, client, cache)),
         _ => Box::new(Debuginfod::new(&urls.join(" "), client)),
     })
-}
-
-/// A table of what was found, with what is there already.
-fn list(items: &[Item], work: &Work<'_>, output: &mut Output) -> anyhow::Result<()> {
-    let mut rows = vec![["release", "version", "arch", "suite", "MB", "dataset"].map(str::to_owned)];
-    let mut total = 0;
-    for Item { kernel, .. } in items {
-        let there = work.known.find(&work.wanted(kernel));
-        if work.verb.dry_run && !work.verb.force && there.is_some() {
-            continue;
-        }
-        let size = kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size);
-        total += size;
-        rows.push([
-            kernel.release.clone(),
-            kernel.image.version.clone(),
-            kernel.arch.clone(),
-            kernel.suite.clone(),
-            format!("{:.1}", size as f64 / 1e6),
-            there.map_or("-".into(), ToString::to_string),
-        ]);
-    }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    for row in &rows {
-        let cell = |(column, text): (usize, &String)| match (column, widths[column]) {
-            (4, width) => format!("{text:>width$}"),
-            (_, width) => format!("{text:width$}"),
-        };
-        let line: Vec<String> = row.iter().enumerate().map(cell).collect();
-        output.line(line.join("  ").trim_end())?;
-    }
-    output.line(format!("{} kernels, at most {:.1} MB to fetch", rows.len() - 1, total as f64 / 1e6))
 }
 
 impl Work<'_> {
@@ -237,42 +209,52 @@ impl Work<'_> {
         let mut beside = Beside::default();
         if let Some(remote) = &kernel.config {
             progress.step("fetch the configuration", None);
-            let (config, finished) = self.config(remote)?;
-            fetched += finished.fetched;
-            beside = Beside { config: Some(config), package: finished.path };
+            let (config, package) = self.config(remote, &mut beside)?;
+            beside.config = Some(config);
+            match self.reads_modules() {
+                // Where modules are stripped, their code is in this package.
+                true => beside.packages.push(package),
+                false => fetched += package.finish(self.verb.keep)?.fetched,
+            }
+        }
+        if self.reads_modules() {
+            for remote in &kernel.modules {
+                progress.step(&format!("fetch {}", remote.name), None);
+                self.modules(remote, &mut beside)?;
+            }
         }
         progress.step("fetch the package", None);
-        let download = self.begin(&kernel.image, self.amount())?;
-        let is_deb = {
-            let first = DEB.len().min(download.bytes().len());
-            source::Ranges::ensure(&download, 0..first as u64)?;
-            download.bytes().starts_with(DEB)
-        };
-        let read = if is_deb {
-            self.while_it_arrives(item, download, &beside, progress)
-        } else {
-            self.when_it_is_there(item, download, &beside, progress)
-        };
-        if let Some(path) = &beside.package {
-            self.forget(path);
-        }
-        let (surface, notes, finished) = read?;
+        let download = self.begin(&kernel.image, self.amount(), &mut beside)?;
+        let (surface, notes, finished) = match can_arrive(&download)? {
+            true => self.while_it_arrives(item, download, &mut beside, progress),
+            false => self.when_it_is_there(item, download, &mut beside, progress),
+        }?;
         fetched += finished.fetched;
+        // Nothing is kept before all was compared.
+        for package in beside.packages {
+            fetched += package.finish(self.verb.keep)?.fetched;
+        }
         progress.step("keep the surface", None);
         Dataset::create(&self.dataset)?.add(&surface)?;
-        let size = kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size);
-        let checked = match surface.meta().fetched.as_ref().map(|fetched| fetched.checked) {
+        let size = self.size(kernel);
+        let provenance = surface.meta().fetched.as_ref();
+        let signed = match provenance.is_some_and(|fetched| !fetched.signed.is_empty()) {
+            true => ", signed",
+            false => "",
+        };
+        let checked = match provenance.map(|fetched| fetched.checked) {
             Some(Checked::Whole) => "checksum compared",
             Some(Checked::BuildId) => "build id compared",
             _ => "not all of it, so its checksum is not compared",
         };
-        let detail = format!("fetched {:.1} of {:.1} MB, {checked}", fetched as f64 / 1e6, size as f64 / 1e6);
+        let detail =
+            format!("fetched {:.1} of {:.1} MB, {checked}{signed}", fetched as f64 / 1e6, size as f64 / 1e6);
         Ok(Done {
             kernel: surface.kernel().clone(),
             unchanged: false,
             detail: Some(detail),
             notes,
-            warnings: Vec::new(),
+            warnings: beside.warnings,
         })
     }
 
@@ -289,26 +271,55 @@ impl Work<'_> {
         }
     }
 
-    fn begin(&self, remote: &Remote, amount: Amount) -> depsurf::Result<Download> {
-        Ok(Download::begin(&self.client, remote, &self.cache.packages(), amount)?)
+    /// Bytes of all that may be fetched of a kernel.
+    fn size(&self, kernel: &Kernel) -> u64 {
+        kernel.image.size + kernel.config.as_ref().map_or(0, |config| config.size) + self.beside(kernel)
     }
 
-    fn config(&self, remote: &Remote) -> depsurf::Result<(Config, Finished)> {
-        let download = self.begin(remote, self.amount())?;
-        source::Ranges::ensure(&download, 0..(DEB.len() as u64).min(remote.size))?;
-        if download.bytes().starts_with(DEB) {
-            let config = source::fetched_config(&remote.file, download.bytes(), &download);
-            let (config, download) = settled(config, download)?;
-            // Where modules are stripped, their code is in this package.
-            return Ok((config, download.finish(self.verb.keep || self.reads_modules())?));
+    /// Bytes of the packages that are fetched for their modules alone.
+    fn beside(&self, kernel: &Kernel) -> u64 {
+        if self.reads_modules() { kernel.modules.iter().map(|remote| remote.size).sum() } else { 0 }
+    }
+
+    /// Begins to fetch a package, and checks the signature that it may have itself.
+    fn begin(&self, remote: &Remote, amount: Amount, beside: &mut Beside) -> depsurf_fetch::Result<Download> {
+        let download = Download::begin(&self.client, remote, &self.cache.packages(), amount)?;
+        let what = match download.signature()? {
+            Own::Unchecked | Own::Good(_) => return Ok(download),
+            Own::Missing => "it is not signed",
+            Own::HeaderAlone => "its signature is over its header alone, as before RPM 4.14",
+        };
+        if !remote.signatures.index {
+            beside.warnings.push(format!("nobody vouches for the contents of `{}`: {what}", remote.file));
         }
-        let finished = download.finish(true)?;
-        let path = finished.path.as_deref().unwrap_or(Path::new(&remote.file));
-        let config = source::read_config(path);
-        if !self.reads_modules() || config.is_err() {
-            self.forget(path);
+        Ok(download)
+    }
+
+    /// All of a package with further modules. What an index lists and its server does not have is done without.
+    fn modules(&self, remote: &Remote, beside: &mut Beside) -> depsurf::Result<()> {
+        let there = self.begin(remote, Amount::Whole, beside).and_then(|package| {
+            package.wait()?;
+            Ok(package)
+        });
+        match there {
+            Ok(package) => beside.packages.push(package),
+            Err(error) if error.is_missing() => {
+                beside.warnings.push(format!("{error}: modules are read without it"));
+            }
+            Err(error) => return Err(error.into()),
         }
-        Ok((config?, finished))
+        Ok(())
+    }
+
+    /// The configuration in a package, which is there as a whole where it may have modules.
+    fn config(&self, remote: &Remote, beside: &mut Beside) -> depsurf::Result<(Config, Download)> {
+        let download = self.begin(remote, self.amount(), beside)?;
+        let config = source::fetched_config(&remote.file, download.bytes(), &download);
+        let (config, download) = settled(config, download)?;
+        if self.reads_modules() {
+            download.wait()?;
+        }
+        Ok((config, download))
     }
 
     /// Reads a package while its parts arrive.
@@ -316,7 +327,7 @@ impl Work<'_> {
         &self,
         item: &Item,
         download: Download,
-        beside: &Beside,
+        beside: &mut Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let file = &item.kernel.image.file;
@@ -325,15 +336,19 @@ impl Work<'_> {
         if self.reads_modules() {
             kernel.modules.push(ModulePackage::arriving(download.arriving()));
         }
-        self.add_beside(&mut kernel, beside)?;
+        add_beside(&mut kernel, beside);
         let checked = if download.is_whole() { Checked::Whole } else { Checked::Index };
+        let signed = signed(&item.kernel.image, download.signature()?, checked);
         // What is left of the package arrives meanwhile. Nothing is kept before it was compared.
-        let extracted = self.extract(item, &kernel, checked, progress);
+        let extracted = self.extract(item, &kernel, (checked, signed), progress);
         drop(kernel);
         let (surface, notes) = match extracted {
             Ok(extracted) => extracted,
             Err(error) => {
-                download.discard();
+                if !is_about_fetching(&error) {
+                    download.discard();
+                    beside.packages.drain(..).for_each(Download::discard);
+                }
                 return Err(error);
             }
         };
@@ -346,17 +361,17 @@ impl Work<'_> {
         &self,
         item: &Item,
         download: Download,
-        beside: &Beside,
+        beside: &mut Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let finished = download.finish(true)?;
         let path = finished.path.as_deref().unwrap_or(Path::new(&item.kernel.image.file));
         let read = || {
             let mut kernel = source::open(path, &source::Options::default(), progress)?;
-            self.add_beside(&mut kernel, beside)?;
+            add_beside(&mut kernel, beside);
             let by_id = item.place == "debuginfod";
             let checked = if by_id { Checked::BuildId } else { Checked::Whole };
-            let (surface, notes) = self.extract(item, &kernel, checked, progress)?;
+            let (surface, notes) = self.extract(item, &kernel, (checked, Vec::new()), progress)?;
             if by_id && surface.meta().build_id.as_deref() != Some(&item.kernel.image.name) {
                 let found = surface.meta().build_id.as_deref().unwrap_or("none");
                 return Err(Error::Fetch {
@@ -375,25 +390,14 @@ impl Work<'_> {
         Ok((surface, notes, finished))
     }
 
-    /// Gives a kernel what was fetched beside its package.
-    fn add_beside(&self, kernel: &mut source::Kernel, beside: &Beside) -> depsurf::Result<()> {
-        if let Some(config) = &beside.config {
-            kernel.config = Some(config.clone());
-        }
-        if let Some(path) = beside.package.as_ref().filter(|_| self.reads_modules()) {
-            kernel.modules.push(ModulePackage::open(path)?);
-        }
-        Ok(())
-    }
-
     fn extract(
         &self,
         item: &Item,
         kernel: &source::Kernel,
-        checked: Checked,
+        (checked, signed): (Checked, Vec<Signed>),
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>)> {
-        let fetched = Fetched { place: item.place.into(), suite: item.kernel.suite.clone(), checked };
+        let fetched = Fetched { place: item.place.into(), suite: item.kernel.suite.clone(), checked, signed };
         let options = extract::Options {
             strict: self.verb.strict,
             fetched: Some(fetched),
@@ -417,6 +421,32 @@ impl Work<'_> {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Which signatures vouch for a package.
+fn signed(remote: &Remote, own: Own, checked: Checked) -> Vec<Signed> {
+    let index = remote.signatures.index.then_some(Signed::Index);
+    let own = match (own, checked) {
+        (Own::Good(_), Checked::Whole) => Some(Signed::Package),
+        (Own::Good(_) | Own::HeaderAlone, _) => Some(Signed::Header),
+        (Own::Unchecked | Own::Missing, _) => None,
+    };
+    index.into_iter().chain(own).collect()
+}
+
+/// Gives a kernel what was fetched beside its package.
+fn add_beside(kernel: &mut source::Kernel, beside: &Beside) {
+    if let Some(config) = &beside.config {
+        kernel.config = Some(config.clone());
+    }
+    kernel.modules.extend(beside.packages.iter().map(|package| ModulePackage::arriving(package.arriving())));
+}
+
+/// Whether a file is a package that can be read while it arrives.
+fn can_arrive(download: &Download) -> depsurf::Result<bool> {
+    let first = FIRST.min(download.bytes().len() as u64);
+    source::Ranges::ensure(download, 0..first)?;
+    Ok(source::can_arrive(&download.bytes()[..first as usize]))
 }
 
 /// What was read, or the error, after which a damaged download is thrown away, and one that broke off is kept.
