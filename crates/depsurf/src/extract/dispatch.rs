@@ -62,6 +62,8 @@ enum Instruction {
     Nothing,
     /// Compares a register, by its number, with a constant.
     Compare { register: u8, with: u32 },
+    /// Subtracts a constant from a register, which compares them as well.
+    Subtract { register: u8, constant: u32 },
     /// Jumps by so many bytes if the condition (the low half of the opcode) holds.
     JumpIf { condition: u8, by: i32 },
     /// Jumps by so many bytes.
@@ -75,6 +77,8 @@ impl<F: Fn(u64) -> bool> Tree<'_, F> {
     fn follow(&self, number: u32) -> Result<u64, (usize, &'static str)> {
         let mut offset = 0usize;
         let mut compared: Option<(u8, Compared)> = None;
+        // What is left of the number in its register.
+        let mut left = number;
         for _ in 0..STEPS {
             let (instruction, size) = self
                 .code
@@ -85,11 +89,15 @@ impl<F: Fn(u64) -> bool> Tree<'_, F> {
             let target = |by: i32| self.start.wrapping_add(next as u64).wrapping_add_signed(by.into());
             match instruction {
                 Instruction::Nothing => offset = next,
-                Instruction::Compare { register, with } => {
+                Instruction::Compare { register, with }
+                | Instruction::Subtract { register, constant: with } => {
                     if compared.is_some_and(|(first, _)| first != register) {
                         return Err((offset, "a comparison of another register"));
                     }
-                    compared = Some((register, Compared { number, with }));
+                    compared = Some((register, Compared { number: left, with }));
+                    if let Instruction::Subtract { constant, .. } = instruction {
+                        left = left.wrapping_sub(constant);
+                    }
                     offset = next;
                 }
                 Instruction::JumpIf { condition, by } => {
@@ -171,6 +179,14 @@ fn decode_plain(code: &[u8]) -> Option<(Instruction, usize)> {
             (Instruction::Compare { register: modrm & 7, with }, 3)
         }
         [0x3d, ..] => (Instruction::Compare { register: 0, with: word(1)?.cast_unsigned() }, 5),
+        // sub r32, imm32; sub r32, imm8
+        [0x81, modrm @ 0xe8..=0xef, ..] => {
+            (Instruction::Subtract { register: modrm & 7, constant: word(2)?.cast_unsigned() }, 6)
+        }
+        [0x83, modrm @ 0xe8..=0xef, ..] => {
+            let constant = i32::from(byte(2)?).cast_unsigned();
+            (Instruction::Subtract { register: modrm & 7, constant }, 3)
+        }
         // test of a register with itself: a comparison with 0
         [0x85, modrm @ 0xc0..=0xff, ..] if modrm & 7 == modrm >> 3 & 7 => {
             (Instruction::Compare { register: modrm & 7, with: 0 }, 2)
@@ -263,6 +279,23 @@ mod tests {
         code.0[je + 1] = (at_call - (je as i64 + 2)) as u8;
         let found = follow(code).unwrap();
         assert_eq!(found, [entry(0), entry(9), entry(2), entry(9), entry(9), entry(5)]);
+    }
+
+    #[test]
+    fn a_subtraction_is_a_comparison_and_changes_the_number() {
+        // if ((nr -= 3) == 0) e3; if (nr == 1) e4; e9
+        let code = Code(vec![])
+            .raw(&[0x83, 0xee, 3]) // sub esi, 3
+            .to(&[0x0f, 0x84], entry(3)) // je
+            .raw(&[0x83, 0xfe, 1]) // cmp esi, 1
+            .to(&[0x0f, 0x84], entry(4)) // je
+            .to(&[0xe9], entry(9));
+        assert_eq!(follow(code).unwrap(), [entry(9), entry(9), entry(9), entry(3), entry(4)]);
+        let code = Code(vec![])
+            .raw(&[0x81, 0xee, 1, 0, 0, 0]) // sub esi, 1
+            .to(&[0x0f, 0x86], entry(1)) // jbe
+            .to(&[0xe9], entry(9));
+        assert_eq!(follow(code).unwrap(), [entry(1), entry(1)]);
     }
 
     #[test]
