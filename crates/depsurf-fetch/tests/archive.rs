@@ -148,6 +148,20 @@ fn a_mirror_may_lack_architectures() {
 }
 
 #[test]
+fn a_mirror_between_two_states_has_what_it_has() {
+    let places = Places::new();
+    let path = "/debian/dists/trixie/main/binary-arm64/Packages.xz";
+    places.server.change(path, |file| file.bytes[70] ^= 1);
+    let found = places.find("debian:trixie/*").unwrap();
+    assert_eq!((found.kernels.len(), found.warnings.len()), (3, 1), "{:?}", found.warnings);
+    let what =
+        "has another index of main than the one that is signed for arm64, so its packages are left out";
+    assert!(found.warnings[0].contains(what), "{:?}", found.warnings);
+    let error = places.find("debian:trixie/cloud-arm64").unwrap_err();
+    assert!(matches!(error, Error::Differs { .. }), "{error}");
+}
+
+#[test]
 fn patterns_go_over_suites_flavours_and_releases() {
     let places = Places::new();
     let names = |spec: &str| -> Vec<String> {
@@ -192,7 +206,10 @@ fn indexes_are_fetched_once_and_compared() {
     places.found("debian:trixie/cloud-amd64");
     assert_eq!(asked(&places), 0);
     fs::remove_dir_all(places.directory.path().join("cache")).unwrap();
-    places.server.change("/debian/dists/trixie/main/binary-amd64/Packages.xz", |file| file.bytes[70] ^= 1);
+    for suite in ["debian/dists/trixie", "debian-security/dists/trixie-security"] {
+        let path = format!("/{suite}/main/binary-amd64/Packages.xz");
+        places.server.change(&path, |file| file.bytes[70] ^= 1);
+    }
     let error = places.find("debian:trixie/cloud-amd64").unwrap_err();
     assert!(matches!(&error, Error::Differs { .. }) && error.to_string().contains("Packages"), "{error}");
 }

@@ -107,6 +107,8 @@ pub struct Archive {
     warnings: RefCell<Vec<String>>,
     /// Indexes that are listed and not there: architectures of a suite.
     missing: RefCell<BTreeMap<String, Vec<String>>>,
+    /// Why the first of the indexes that are there was not taken.
+    differs: RefCell<Option<Error>>,
 }
 
 /// A suite of one mirror.
@@ -147,6 +149,7 @@ impl Archive {
             indexes: RefCell::default(),
             warnings: RefCell::default(),
             missing: RefCell::default(),
+            differs: RefCell::default(),
         }
     }
 
@@ -306,6 +309,18 @@ impl Archive {
             match self.cache.index(&self.client, &urls, sum) {
                 Ok(bytes) => return packages::read(&urls[0], index::expand(&urls[0], bytes)?),
                 Err(error) if error.is_missing() => {}
+                // Mirrors may be between two states. What others tell is no worse for it.
+                Err(error @ Error::Differs { .. }) => {
+                    self.differs.borrow_mut().get_or_insert(error);
+                    self.missing
+                        .borrow_mut()
+                        .entry(format!(
+                            "`{base}` has another index of {component} than the one that is signed"
+                        ))
+                        .or_default()
+                        .push(arch.into());
+                    return Ok(Vec::new());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -427,7 +442,11 @@ impl Place for Archive {
             self.warn(format!("{what} for {}, so its packages are left out", archs.join(", ")));
         }
         let warnings = std::mem::take(&mut *self.warnings.borrow_mut());
+        let differs = self.differs.borrow_mut().take();
         if kernels.is_empty() {
+            if let Some(error) = differs {
+                return Err(error);
+            }
             let (what, help) = match wanted {
                 Wanted::Suite { suite, flavour } => (
                     format!("no kernel `{}` with debug information in `{}`", flavour.text(), suite.text()),
