@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use depsurf::progress::Silent;
 use depsurf::surface::set::Set;
+use depsurf::surface::syscall::Syscall;
 use depsurf::surface::tracepoint::Tracepoint;
 use depsurf::surface::{Fact, Surface, Symbol};
 use depsurf::{extract, source};
@@ -32,6 +33,9 @@ pub fn check(vmlinux: &Path, image: &Path) -> Result<bool> {
     println!("{}\n{}", table::table(&rows), table::reasons(&rows));
     Ok(rows.iter().map(Row::unexplained).sum::<usize>() == 0)
 }
+
+/// What a surface has of a kind, as text.
+type Texts = fn(&Surface) -> BTreeSet<String>;
 
 /// Compares all that the image tells.
 pub fn compare(full: &Surface, boot: &Surface) -> Vec<Row> {
@@ -69,22 +73,28 @@ pub fn compare(full: &Surface, boot: &Surface) -> Vec<Row> {
     let there = of_both(full, &here);
     let here = of_both(boot, &symbols(full, 0));
     rows.push(sets("what can be attached to functions", &there, &here));
-    rows.push(texts("types of `.BTF`", full, boot, types));
-    rows.push(texts("tracepoints", full, boot, |surface| surface.tracepoints().map(tracepoint).collect()));
-    rows.push(texts("system calls", full, boot, syscalls));
-    rows.push(texts("sets of BTF ids", full, boot, |surface| {
-        let of = |set: Set<'_>| {
-            let members: Vec<_> = set.members().map(|it| (it.name.to_owned(), it.flags)).collect();
-            format!("{} {members:?}", set.name())
-        };
-        surface.sets().map(of).collect()
-    }));
-    rows.push(texts("kfuncs", full, boot, |surface| {
-        surface.kfuncs().map(|it| format!("{} {}", it.name(), it.flags())).collect()
-    }));
-    rows.push(texts("LSM hooks", full, boot, |surface| {
-        surface.lsm_hooks().map(|it| format!("{} {}", it.name(), it.flags())).collect()
-    }));
+    let kinds: [(&str, Fact, Texts); 6] = [
+        ("types of `.BTF`", Fact::Btf, types),
+        ("tracepoints", Fact::Tracepoints, |surface| surface.tracepoints().map(tracepoint).collect()),
+        (
+            "system calls",
+            Fact::Syscalls,
+            if boot.meta().knows(Fact::SyscallMetadata) { syscalls } else { syscalls_alone },
+        ),
+        ("sets of BTF ids", Fact::BtfIds, |surface| surface.sets().map(set).collect()),
+        ("kfuncs", Fact::Kfuncs, |surface| {
+            surface.kfuncs().map(|it| format!("{} {}", it.name(), it.flags())).collect()
+        }),
+        ("LSM hooks", Fact::LsmHooks, |surface| {
+            surface.lsm_hooks().map(|it| format!("{} {}", it.name(), it.flags())).collect()
+        }),
+    ];
+    for (kind, fact, of) in kinds {
+        // Layouts of tables are types: without them it is said to be unknown.
+        if boot.meta().knows(fact) || boot.meta().knows(Fact::Types) {
+            rows.push(sets(kind, &of(full), &of(boot)));
+        }
+    }
     rows
 }
 
@@ -114,7 +124,8 @@ fn facts(full: &Surface, boot: &Surface) -> Row {
     for fact in Fact::ALL {
         let (there, here) = (full.meta().knows(fact), boot.meta().knows(fact));
         let is_elsewhere = matches!(fact, Fact::Functions | Fact::Config);
-        let from_debug_information = fact == Fact::Types && !full.meta().knows(Fact::Btf);
+        // The kernel has no types of its own, and those of its debug information tell the layouts of its tables, too.
+        let from_debug_information = !boot.meta().knows(Fact::Types) && full.meta().has_btf() == Some(false);
         match (there, here) {
             (false, true) if !is_elsewhere => row.only_here(UNEXPLAINED, || format!("{fact:?}")),
             (true, false) if has_tables(boot) && !is_elsewhere && !from_debug_information => {
@@ -177,18 +188,21 @@ fn tracepoint(it: Tracepoint<'_>) -> String {
 }
 
 fn syscalls(surface: &Surface) -> BTreeSet<String> {
-    surface
-        .syscalls()
-        .map(|it| {
-            let (symbol, args) = (it.symbol(), it.args());
-            format!("{} {} {} {symbol:?} {} {args:?}", it.abi(), it.number(), it.name(), it.is_implemented())
-        })
-        .collect()
+    surface.syscalls().map(|it| format!("{} {} {:?}", it.name(), syscall(it), it.args())).collect()
 }
 
-/// Compares things that are written as text.
-fn texts(kind: &str, full: &Surface, boot: &Surface, of: impl Fn(&Surface) -> BTreeSet<String>) -> Row {
-    sets(kind, &of(full), &of(boot))
+/// System calls without what their metadata tell.
+fn syscalls_alone(surface: &Surface) -> BTreeSet<String> {
+    surface.syscalls().map(syscall).collect()
+}
+
+fn syscall(it: Syscall<'_>) -> String {
+    format!("{} {} {:?} {}", it.abi(), it.number(), it.symbol(), it.is_implemented())
+}
+
+fn set(set: Set<'_>) -> String {
+    let members: Vec<_> = set.members().map(|it| (it.name.to_owned(), it.flags)).collect();
+    format!("{} {members:?}", set.name())
 }
 
 fn sets<T: Ord + Debug>(kind: &str, there: &BTreeSet<T>, here: &BTreeSet<T>) -> Row {
