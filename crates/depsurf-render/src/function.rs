@@ -1,5 +1,7 @@
 //! Functions: facts, and how Markdown shows them.
 
+mod edges;
+mod outline;
 mod terminal;
 
 use std::fmt::{self, Write};
@@ -12,7 +14,8 @@ use depsurf::surface::{Surface, c};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub(crate) use self::terminal::{status, terminal};
+pub use self::outline::Outline;
+pub(crate) use self::terminal::{Shown, status, terminal};
 use crate::{json, markdown};
 
 /// A function on one kernel.

@@ -13,6 +13,7 @@ use super::Surface;
 use super::function::{Function, InlineKind};
 use super::meta::Fact;
 use super::module::Module;
+use super::outline::Outline;
 use super::record;
 use super::symbol::{Symbol, base_name, suffixes};
 use super::types::{Type, TypeKind};
@@ -335,8 +336,16 @@ impl<'a> Subject<'a> {
         }
         // One of the name itself may be left out of kallsyms.
         let is_other = |symbol: Symbol<'_>| symbol.name() != self.name;
-        let suffixed = self.function.is_some_and(|function| function.symbols().any(is_other));
+        let suffixed = self.of_base().into_iter().any(is_other);
         self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
+    }
+
+    /// The function symbols of the name, with and without suffix; where functions were not read, by their names alone.
+    fn of_base(&self) -> Vec<Symbol<'a>> {
+        match self.function {
+            Some(function) => function.symbols().collect(),
+            None => self.surface.outline(self.name).map_or_else(Vec::new, Outline::symbols),
+        }
     }
 
     /// Whether the symbol that the kernel finds has one of the bits.
@@ -598,10 +607,13 @@ impl<'a> Subject<'a> {
     fn misses(&self) -> Vec<Miss> {
         let mut misses = Vec::new();
         // Copies and clones are those of the function, not those of one of its suffixed symbols.
-        let Some(function) = self.function.filter(|_| base_name(self.name) == self.name) else {
+        let is_known = || self.function.is_some() || self.surface.outline(self.name).is_some();
+        if base_name(self.name) != self.name || !is_known() {
             return misses;
-        };
-        if function.inline_kind() == InlineKind::Selective {
+        }
+        if let Some(function) = self.function
+            && function.inline_kind() == InlineKind::Selective
+        {
             let mut callers: Vec<u32> = Vec::new();
             for instance in function.instances() {
                 let others = instance.inline_sites().map(|site| site.caller.index());
@@ -614,8 +626,9 @@ impl<'a> Subject<'a> {
                 misses.push(Miss::InlinedCopies { sites, functions: callers.len() as u32 });
             }
         }
+        let symbols = self.of_base();
         for kind in [CloneKind::Part, CloneKind::Constprop, CloneKind::Isra] {
-            if function.symbols().any(|symbol| CloneKind::of(symbol.name()) == Some(kind)) {
+            if symbols.iter().any(|symbol| CloneKind::of(symbol.name()) == Some(kind)) {
                 misses.push(Miss::Clone { suffix: kind });
             }
         }
