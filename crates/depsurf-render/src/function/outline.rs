@@ -58,6 +58,12 @@ impl<'a> Outline<'a> {
         self.of.surface().meta().knows(Fact::Symbols)
     }
 
+    /// Why a module may have a symbol all the same, where none that was read has one.
+    pub(super) fn unread_modules(&self) -> Option<&'a str> {
+        let meta = self.of.surface().meta();
+        meta.unknown_because(Fact::Modules).filter(|_| self.symbols.is_empty() && self.knows_symbols())
+    }
+
     /// Why there is no declaration.
     pub(super) fn without_declaration(&self) -> &'static str {
         let meta = self.of.surface().meta();
@@ -71,7 +77,11 @@ impl<'a> Outline<'a> {
     /// The entry of a kernel whose debug information could not be read, as `unread` says.
     pub(crate) fn markdown(&self, label: &str, unread: &str, out: &mut String) {
         if !self.is_there() {
-            let symbols = if self.knows_symbols() { "; no symbol has this name" } else { "" };
+            let symbols = match (self.knows_symbols(), self.unread_modules()) {
+                (true, None) => "; no symbol has this name",
+                (true, Some(_)) => "; no symbol has this name, modules could not be read",
+                (false, _) => "",
+            };
             let _ = writeln!(out, "In <code>{label}</code>: Unknown ⚠️ ({unread}{symbols})");
             return;
         }

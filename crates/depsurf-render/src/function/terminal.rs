@@ -3,7 +3,7 @@
 use depsurf::surface::attach::{Answer, Attach};
 use depsurf::surface::function::Inline;
 use depsurf::surface::verdict::Issue;
-use depsurf::surface::{module, record};
+use depsurf::surface::{Fact, module, record};
 
 use super::edges::edges;
 use super::{Facts, InstanceFacts, Outline, SymbolFacts};
@@ -152,6 +152,12 @@ pub(super) fn attach_rows(present: &Present<'_, '_>) -> Rows {
         // What is missed only matters where something attaches, or may.
         for miss in misses.iter().filter(|_| !refused(kprobe) || !refused(fentry)) {
             rows.add(*kernel, "does not see", miss.to_string(), Tone::Caution);
+        }
+        if let Shown::Outline(outline) = shown
+            && let Some(reason) = outline.unread_modules()
+        {
+            let text = format!("unknown: {} could not be read ({reason})", Fact::Modules.words());
+            rows.add(*kernel, "in a module", text, Tone::Caution);
         }
         for symbol in shown.symbols() {
             if let Some(kprobe) = &symbol.kprobe {

@@ -13,7 +13,6 @@ use super::Surface;
 use super::function::{Function, InlineKind};
 use super::meta::Fact;
 use super::module::Module;
-use super::outline::Outline;
 use super::record;
 use super::symbol::{Symbol, base_name, suffixes};
 use super::types::{Type, TypeKind};
@@ -336,16 +335,8 @@ impl<'a> Subject<'a> {
         }
         // One of the name itself may be left out of kallsyms.
         let is_other = |symbol: Symbol<'_>| symbol.name() != self.name;
-        let suffixed = self.of_base().into_iter().any(is_other);
+        let suffixed = self.surface.symbols_of(base_name(self.name)).into_iter().any(is_other);
         self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
-    }
-
-    /// The function symbols of the name, with and without suffix; where functions were not read, by their names alone.
-    fn of_base(&self) -> Vec<Symbol<'a>> {
-        match self.function {
-            Some(function) => function.symbols().collect(),
-            None => self.surface.outline(self.name).map_or_else(Vec::new, Outline::symbols),
-        }
     }
 
     /// Whether the symbol that the kernel finds has one of the bits.
@@ -626,7 +617,7 @@ impl<'a> Subject<'a> {
                 misses.push(Miss::InlinedCopies { sites, functions: callers.len() as u32 });
             }
         }
-        let symbols = self.of_base();
+        let symbols = self.surface.symbols_of(self.name);
         for kind in [CloneKind::Part, CloneKind::Constprop, CloneKind::Isra] {
             if symbols.iter().any(|symbol| CloneKind::of(symbol.name()) == Some(kind)) {
                 misses.push(Miss::Clone { suffix: kind });

@@ -29,6 +29,16 @@ impl Surface {
         (is_open && self.function(name).is_none()).then_some(Outline { surface: self, name })
     }
 
+    /// The symbols that carry the name of a function, with or without suffix: those of its debug information, or, where that
+    /// was not read, those that are called so.
+    #[must_use]
+    pub fn symbols_of<'a>(&'a self, name: &'a str) -> Vec<Symbol<'a>> {
+        match self.function(name) {
+            Some(function) => function.symbols().collect(),
+            None => self.outline(name).map_or_else(Vec::new, Outline::symbols),
+        }
+    }
+
     /// The names of functions by symbols and BTF, sorted, each once, of those that debug information does not tell of
     /// because it was not read. Empty where it was.
     #[must_use]
