@@ -128,7 +128,8 @@ pub struct SymbolFacts<'a> {
     pub binding: u8,
     /// Section.
     pub section: Option<&'a str>,
-    /// The module that has it; missing where that is vmlinux. Its address is then a place in the file.
+    /// The module that has it; missing where that is vmlinux. Its address is then a place in the file, or of a running
+    /// kernel where it was loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<&'a str>,
     /// What the image tells about attaching to it: `ftrace-site`, `kprobe-blacklist` ...

@@ -103,6 +103,7 @@ impl<'a> Outline<'a> {
                 let binding = markdown::binding(symbol.binding);
                 let start = symbol.address;
                 let _ = match u64::from(symbol.size) {
+                    _ if start == 0 => write!(out, "address unknown"),
                     0 => write!(out, "{start:x}"),
                     size => write!(out, "{start:x}-{:x}", start.wrapping_add(size)),
                 };

@@ -118,3 +118,52 @@ impl<'a> Outline<'a> {
         !self.symbols().is_empty() || self.btf_func().is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::attach::tests::Image;
+    use super::super::record::ATTACH_FTRACE;
+    use super::*;
+
+    const SYMBOLS: &[(&str, u32)] =
+        &[("f.cold", 0), ("f$other", 0), ("f", ATTACH_FTRACE), ("__pfx_f", 0), ("g.isra.0", 0), ("ff", 0)];
+
+    fn image() -> Image {
+        let mut image = Image::new();
+        image.types(|types| {
+            types.function("f", "int", &[("a", "int")]).function("h", "void", &[]);
+        });
+        image.symbols(SYMBOLS)
+    }
+
+    #[test]
+    fn names_are_those_of_symbols_and_of_btf() {
+        let surface = image().without_functions().surface();
+        assert_eq!(surface.outlines(), ["f", "f$other", "ff", "g", "h", "register_ftrace_direct"]);
+        let is_there = |name| surface.outline(name).unwrap().is_there();
+        assert!(is_there("g") && is_there("h") && !is_there("isra"));
+        let f = surface.outline("f").unwrap();
+        assert_eq!(f.symbols().iter().map(|symbol| symbol.name()).collect::<Vec<_>>(), ["f.cold", "f"]);
+        assert_eq!(f.prototype().unwrap().params().len(), 1);
+        assert!(surface.outline("g").unwrap().prototype().is_none());
+        assert_eq!(surface.symbols_of("g").len(), 1);
+    }
+
+    #[test]
+    fn debug_information_tells_more() {
+        let surface = image().surface();
+        assert!(surface.outlines().is_empty());
+        assert!(surface.outline("f").is_none() && surface.outline("no_such").is_none());
+        assert!(surface.symbols_of("no_such").is_empty());
+        // Of a kernel whose modules alone have debug information, the rest is told by symbols.
+        let surface = image().unknown(Fact::Functions).surface();
+        assert!(surface.outline("f").is_none() && surface.outline("g").is_some());
+        assert_eq!(surface.outlines(), ["f$other", "ff", "g", "h", "register_ftrace_direct"]);
+    }
+
+    #[test]
+    fn nothing_is_told_where_nothing_was_read() {
+        let surface = image().without_functions().unknown(Fact::Symbols).unknown(Fact::Btf).surface();
+        assert!(surface.outline("f").is_none() && surface.outlines().is_empty());
+    }
+}
