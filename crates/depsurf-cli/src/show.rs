@@ -36,7 +36,9 @@ pub fn run(verb: &Show, global: &Global, told: &Terminal, output: &mut Output) -
         if !tells {
             return Err(error.into());
         }
-        told.note(error.help().unwrap_or_default());
+        for line in error.help().iter().flat_map(|help| help.lines()) {
+            told.note(line);
+        }
     }
     match verb.format {
         Format::Table => {

@@ -213,6 +213,11 @@ fn the_running_kernel_is_added_from_its_files() {
         "{listed}"
     );
     assert!(home.run(&["show", "config", "CONFIG_BPF"]).fine().contains('y'));
+    // Without debug information there are symbols.
+    let page = home.run(&["show", "function", "vfs_read"]).fine();
+    assert!(page.contains("unknown: functions, with inlining, calls and declarations,"), "{page}");
+    assert!(page.contains("Where\n  6.1  ffffffff81000010  vfs_read\n"), "{page}");
+    assert!(home.run(&["search", "vfs_rea"]).fine().contains("function  vfs_read  6.1"));
     // Files and the running kernel do not go together.
     assert_eq!(home.run(&["add", "--live", "vmlinux"]).status, Some(2));
     assert_eq!(home.run(&["add"]).status, Some(2));

@@ -79,6 +79,18 @@ fn what_was_not_read_is_not_absent() {
     insta::assert_snapshot!(told);
 }
 
+/// Where nothing is like the name, there is nothing to note.
+#[test]
+fn a_note_says_something() {
+    let home = home_with_a_poor_kernel();
+    for (name, notes) in [("qqqqqqqq", 0), ("task_strukt", 1)] {
+        let ran = home.run(&["show", "struct", name, "-v"]);
+        let told: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("note:")).collect();
+        assert!(told.iter().all(|line| line.trim_end() != "note:"), "{ran:?}");
+        assert_eq!(told.len(), notes, "{ran:?}");
+    }
+}
+
 #[test]
 fn a_name_without_its_kind_is_told() {
     let home = home();

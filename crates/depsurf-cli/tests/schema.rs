@@ -94,6 +94,23 @@ fn what_is_printed_of_small_kernels_with_unknown_facts_is_valid() {
 }
 
 #[test]
+fn what_is_printed_without_debug_information_is_valid() {
+    let home = Home::new();
+    let root = home.path().join("machine");
+    fs::create_dir_all(root.join("proc")).unwrap();
+    let version = "Linux version 6.1.0-50-cloud-amd64 (a@b) (gcc) #1 SMP Debian 6.1.176-1 (2026)\n";
+    fs::write(root.join("proc/version"), version).unwrap();
+    fs::write(root.join("proc/kallsyms"), "ffffffff81000010 T vfs_read\n").unwrap();
+    home.run(&["add", "-q", "--live", "--root", "machine", "--name", "6.1.176-50-cloud-amd64"]).fine();
+    let schema = strict(&home, "show");
+    for name in ["vfs_read", "no_such"] {
+        let command = ["show", "function", name];
+        assert!(home.run(&[&command[..], &["--format", "json"]].concat()).fine().contains("\"outline\": {"));
+        assert_eq!(breaches(&home, &schema, &command), [""; 0]);
+    }
+}
+
+#[test]
 fn what_is_not_of_the_schema_is_refused() {
     let home = Home::with_dataset();
     let schema = strict(&home, "show");

@@ -1,5 +1,7 @@
 //! Functions: facts, and how Markdown shows them.
 
+mod edges;
+mod outline;
 mod terminal;
 
 use std::fmt::{self, Write};
@@ -12,7 +14,8 @@ use depsurf::surface::{Surface, c};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub(crate) use self::terminal::{status, terminal};
+pub use self::outline::Outline;
+pub(crate) use self::terminal::{Shown, status, terminal};
 use crate::{json, markdown};
 
 /// A function on one kernel.
@@ -125,7 +128,8 @@ pub struct SymbolFacts<'a> {
     pub binding: u8,
     /// Section.
     pub section: Option<&'a str>,
-    /// The module that has it; missing where that is vmlinux. Its address is then a place in the file.
+    /// The module that has it; missing where that is vmlinux. Its address is then a place in the file, or of a running
+    /// kernel where it was loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<&'a str>,
     /// What the image tells about attaching to it: `ftrace-site`, `kprobe-blacklist` ...

@@ -8,7 +8,7 @@ mod indent;
 use std::collections::BTreeMap;
 
 use depsurf::kernel::Arch;
-use depsurf::surface::attach::Answer;
+use depsurf::surface::attach::{Answer, Attach};
 use depsurf::surface::function::{Function, Inline};
 use depsurf::surface::meta::{Evidence, Package};
 use depsurf::surface::types::{Type, TypeId};
@@ -94,12 +94,15 @@ enum StateJson<'p> {
         /// What it has instead, where that helps.
         remark: Option<&'p str>,
     },
-    /// Nothing was found, but the facts that would tell were not read.
+    /// The facts that would tell were not read.
     Unknown {
         /// The facts.
         fact: Fact,
         /// Why they were not read.
         reason: &'p str,
+        /// What symbols and BTF tell of a function all the same; missing for other kinds, and where neither was read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        outline: Option<&'p crate::function::Outline<'p>>,
     },
 }
 
@@ -157,7 +160,9 @@ impl<'p> EntryJson<'p> {
         let state = match &entry.state {
             State::Present(facts) => StateJson::Present { facts: FactsJson::new(facts) },
             State::Absent { remark } => StateJson::Absent { remark: remark.as_deref() },
-            State::Unknown { fact, reason } => StateJson::Unknown { fact: *fact, reason },
+            State::Unknown { fact, reason, outline } => {
+                StateJson::Unknown { fact: *fact, reason, outline: outline.as_ref() }
+            }
         };
         Self { label: &entry.label, kernel: KernelJson::new(entry.surface), state }
     }
@@ -299,7 +304,10 @@ pub(crate) struct Answers<'p> {
 }
 
 pub(crate) fn attach<S: Serializer>(function: &Function<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    let attach = function.attach();
+    answers(&function.attach(), serializer)
+}
+
+pub(crate) fn answers<S: Serializer>(attach: &Attach<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     Answers {
         kprobe: &attach.kprobe,
         kretprobe: &attach.kretprobe,

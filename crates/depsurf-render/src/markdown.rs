@@ -39,12 +39,12 @@ fn item(entry: &Entry<'_>, out: &mut String) {
             let _ = writeln!(out, "In <code>{label}</code>: Absent ⚠️");
             return;
         }
-        State::Unknown { fact, reason } => {
-            let _ = writeln!(
-                out,
-                "In <code>{label}</code>: Unknown ⚠️ ({} could not be read: {reason})",
-                fact.words()
-            );
+        State::Unknown { fact, reason, outline } => {
+            let unread = format!("{} could not be read: {reason}", fact.words());
+            match outline {
+                Some(outline) => outline.markdown(label, &unread, out),
+                None => _ = writeln!(out, "In <code>{label}</code>: Unknown ⚠️ ({unread})"),
+            }
             return;
         }
     };

@@ -81,12 +81,14 @@ pub enum State<'a> {
         /// What it has instead, where that helps.
         remark: Option<String>,
     },
-    /// Nothing was found, but the facts that would tell were not read.
+    /// The facts that would tell were not read.
     Unknown {
         /// The facts.
         fact: Fact,
         /// Why they were not read.
         reason: &'a str,
+        /// What is known of a function all the same.
+        outline: Option<function::Outline<'a>>,
     },
 }
 
@@ -104,6 +106,17 @@ pub enum Facts<'a> {
     Kfunc(kfunc::Facts<'a>),
     Syscall(syscall::Facts<'a>),
     Config(config::Facts<'a>),
+}
+
+impl State<'_> {
+    /// Whether the kernel has it, or what tells of it.
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Present(_) => true,
+            Self::Absent { .. } => false,
+            Self::Unknown { outline, .. } => outline.as_ref().is_some_and(function::Outline::is_there),
+        }
+    }
 }
 
 impl<'a> Page<'a> {
@@ -126,18 +139,17 @@ impl<'a> Page<'a> {
         self.groups.iter().flat_map(|group| &group.entries)
     }
 
-    /// Whether some kernel has the thing.
+    /// Whether some kernel has the thing, or what tells of it.
     #[must_use]
     pub fn is_somewhere(&self) -> bool {
-        self.entries().any(|entry| matches!(entry.state, State::Present(_)))
+        self.entries().any(|entry| entry.state.is_there())
     }
 }
 
 /// Makes unknown what only modules of another kernel have, where modules were not read.
 fn leave_open<'a>(kind: Kind, name: &'a str, groups: &mut [Section<'a>]) {
     let entries = || groups.iter().flat_map(|group| &group.entries);
-    let is_present = |entry: &&Entry<'a>| matches!(entry.state, State::Present(_));
-    let with_modules = entries().filter(is_present).map(|entry| entry.surface);
+    let with_modules = entries().filter(|entry| entry.state.is_there()).map(|entry| entry.surface);
     let with_modules: Vec<&Surface> = with_modules.filter(|surface| surface.modules().len() != 0).collect();
     for entry in groups.iter_mut().flat_map(|group| &mut group.entries) {
         let reason = entry.surface.meta().unknown_because(Fact::Modules);
@@ -145,7 +157,7 @@ fn leave_open<'a>(kind: Kind, name: &'a str, groups: &mut [Section<'a>]) {
         if let Some(reason) = reason.filter(|_| is_absent)
             && with_modules.iter().any(|other| Pair::new(other, entry.surface).overlooks(kind, name))
         {
-            entry.state = State::Unknown { fact: Fact::Modules, reason };
+            entry.state = State::Unknown { fact: Fact::Modules, reason, outline: None };
         }
     }
 }
@@ -187,14 +199,15 @@ fn lookup<'a>(kind: Kind, name: &'a str, surface: &'a Surface) -> Result<Facts<'
 }
 
 /// Absent is only what cannot have been overlooked.
-fn absent<'a>(kind: Kind, name: &str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
+fn absent<'a>(kind: Kind, name: &'a str, surface: &'a Surface, remark: Option<String>) -> State<'a> {
     let special = if kind == Kind::Tracepoint { tracepoint::needed(surface, name) } else { None };
     let unread = match special {
         Some(facts) => surface.first_unread(facts),
         None => surface.unread(kind),
     };
     if let Some((fact, reason)) = unread.or_else(|| types::undefined(surface, kind, name)) {
-        return State::Unknown { fact, reason };
+        let outline = (kind == Kind::Function).then(|| function::Outline::of(surface, name)).flatten();
+        return State::Unknown { fact, reason, outline };
     }
     let second = || {
         let (fact, words) = kind.second_place()?;

@@ -40,6 +40,11 @@ impl Rows {
         }
     }
 
+    /// The rows as they are read: key and text.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rows.iter().map(|row| (row.key.as_str(), row.text.as_str()))
+    }
+
     /// Whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()

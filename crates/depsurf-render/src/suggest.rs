@@ -38,8 +38,11 @@ pub fn suggest(surfaces: &[&Surface], kind: Kind, name: &str) -> Suggestions {
 /// The kinds of things that have the name on some kernel.
 #[must_use]
 pub fn kinds_of(surfaces: &[&Surface], name: &str) -> Vec<Kind> {
-    let is_somewhere = |kind: &Kind| surfaces.iter().any(|surface| surface.has(*kind, name));
-    Kind::ALL.into_iter().filter(is_somewhere).collect()
+    let has = |kind: Kind, surface: &Surface| {
+        let outline = || surface.outline(name).is_some_and(|outline| outline.is_there());
+        surface.has(kind, name) || kind == Kind::Function && outline()
+    };
+    Kind::ALL.into_iter().filter(|kind| surfaces.iter().any(|surface| has(*kind, surface))).collect()
 }
 
 /// The name without what other interfaces put before it.
@@ -65,7 +68,10 @@ fn near(surfaces: &[&Surface], kind: Kind, name: &str) -> Vec<String> {
             surface.types().named().filter(move |found| kinds.contains(&found.kind()))
         };
         match kind {
-            Kind::Function => surface.functions().for_each(|it| offer(it.name())),
+            Kind::Function => {
+                surface.functions().for_each(|it| offer(it.name()));
+                surface.outlines().into_iter().for_each(offer);
+            }
             Kind::Tracepoint => {
                 surface.tracepoints().for_each(|it| offer(it.name()));
                 surface.syscall_events().iter().for_each(|it| offer(&it.name()));

@@ -35,7 +35,7 @@ pub fn page(page: &Page<'_>, look: &Look) -> String {
     shelf.heading(&format!("{} {}", page.kind, page.name));
     status(&entries, &mut shelf);
     match page.kind {
-        Kind::Function => function::terminal(&present!(entries, Function), &mut shelf),
+        Kind::Function => function::terminal(&functions(&entries), &mut shelf),
         Kind::Struct | Kind::Union | Kind::Enum => types::terminal(&present!(entries, Type), &mut shelf),
         Kind::Field => field::terminal(&present!(entries, Field), &mut shelf),
         Kind::Tracepoint => tracepoint::terminal(&present!(entries, Tracepoint), &mut shelf),
@@ -47,6 +47,16 @@ pub fn page(page: &Page<'_>, look: &Look) -> String {
     differences::terminal(&page.differences, &mut shelf);
     unread(page.kind, &entries, &mut shelf);
     shelf.finish()
+}
+
+/// The entries that tell something of a function.
+fn functions<'p, 'a>(entries: &[&'p Entry<'a>]) -> Vec<(usize, function::Shown<'p, 'a>)> {
+    let shown = |(place, entry): (usize, &&'p Entry<'a>)| match &entry.state {
+        State::Present(Facts::Function(facts)) => Some((place, function::Shown::Read(facts))),
+        State::Unknown { outline: Some(outline), .. } => Some((place, function::Shown::Outline(outline))),
+        _ => None,
+    };
+    entries.iter().enumerate().filter_map(shown).collect()
 }
 
 /// Which kernels have it, and in what state.
@@ -63,8 +73,10 @@ fn status(entries: &[&Entry<'_>], shelf: &mut Shelf<'_>) {
             State::Absent { remark: Some(remark) } => {
                 rows.add(place, "", format!("absent: {remark}"), Tone::Bad);
             }
-            State::Unknown { fact, reason } => {
-                let text = format!("unknown: {} could not be read ({reason})", fact.words());
+            State::Unknown { fact, reason, outline } => {
+                let is_there = outline.as_ref().is_some_and(function::Outline::is_there);
+                let with = if is_there { ", with inlining, calls and declarations," } else { "" };
+                let text = format!("unknown: {}{with} could not be read ({reason})", fact.words());
                 rows.add(place, "", text, Tone::Caution);
             }
         }

@@ -144,7 +144,7 @@ fn event(entry: &Entry<'_>, outcome: Option<&Outcome<'_>>) -> Option<Event> {
             }
         }
         State::Absent { .. } => Event::Absent,
-        State::Unknown { fact, reason } => {
+        State::Unknown { fact, reason, .. } => {
             Event::Unknown { reason: format!("{} could not be read ({reason})", fact.words()) }
         }
     })

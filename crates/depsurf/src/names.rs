@@ -28,7 +28,10 @@ pub fn all<'a>(kind: Kind, surfaces: &[&'a Surface]) -> Vec<Cow<'a, str>> {
 /// The names of one surface, in order.
 fn of(kind: Kind, surface: &Surface) -> Vec<Cow<'_, str>> {
     match kind {
-        Kind::Function => in_order(surface.functions().map(|found| found.name())),
+        Kind::Function => {
+            let outlines = surface.outlines().into_iter().map(Cow::Borrowed).collect();
+            merge(in_order(surface.functions().map(|found| found.name())), outlines)
+        }
         Kind::Struct => in_order(types(surface, &[TypeKind::Struct]).map(Type::name)),
         Kind::Union => in_order(types(surface, &[TypeKind::Union]).map(Type::name)),
         Kind::Enum => {

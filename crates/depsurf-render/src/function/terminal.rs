@@ -1,16 +1,12 @@
 //! A function's page on a terminal.
 
-use std::collections::HashMap;
-use std::fmt;
-
 use depsurf::surface::attach::{Answer, Attach};
 use depsurf::surface::function::Inline;
 use depsurf::surface::verdict::Issue;
-use depsurf::surface::{module, record};
+use depsurf::surface::{Fact, module, record};
 
-use foldhash::fast::RandomState;
-
-use super::{CallerFacts, CopyFacts, Facts, InstanceFacts, SymbolFacts};
+use super::edges::edges;
+use super::{Facts, InstanceFacts, Outline, SymbolFacts};
 use crate::look::Tone;
 use crate::rows::{Rows, Shelf};
 
@@ -32,23 +28,81 @@ pub(crate) fn status(facts: &Facts<'_>) -> (String, Tone) {
     }
 }
 
-/// Kernels with the function, by their place on the page.
-type Present<'p, 'a> = [(usize, &'p Facts<'a>)];
+/// What a kernel tells of the function.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown<'p, 'a> {
+    /// Everything: its debug information was read.
+    Read(&'p Facts<'a>),
+    /// What symbols and BTF tell.
+    Outline(&'p Outline<'a>),
+}
 
-/// The sections of a function's page.
-pub(crate) fn terminal(present: &Present<'_, '_>, shelf: &mut Shelf<'_>) {
-    let among: Vec<usize> = present.iter().map(|(kernel, _)| *kernel).collect();
-    let mut prototypes = Rows::default();
-    for (kernel, facts) in present {
-        match &facts.declaration {
-            Some(declaration) => prototypes.add(*kernel, "", declaration, Tone::Plain),
-            None => prototypes.add(*kernel, "", "unknown: no prototype in BTF or DWARF", Tone::Caution),
+/// Kernels that tell something of the function, by their place on the page.
+type Present<'p, 'a> = [(usize, Shown<'p, 'a>)];
+
+impl<'p, 'a> Shown<'p, 'a> {
+    fn attach(self) -> Attach<'a> {
+        match self {
+            Self::Read(facts) => facts.attach(),
+            Self::Outline(outline) => outline.attach.clone(),
         }
     }
-    shelf.section("Prototype", "", &prototypes, &among);
+
+    fn symbols(self) -> &'p [SymbolFacts<'a>] {
+        match self {
+            Self::Read(facts) => &facts.symbols,
+            Self::Outline(outline) => &outline.symbols,
+        }
+    }
+
+    /// The declaration, or why there is none; nothing where that is all there is to say.
+    fn declaration(self) -> Option<Result<&'p str, &'static str>> {
+        match self {
+            Self::Read(facts) => {
+                Some(facts.declaration.as_deref().ok_or("unknown: no prototype in BTF or DWARF"))
+            }
+            Self::Outline(outline) if outline.is_there() => {
+                Some(outline.declaration.as_deref().ok_or_else(|| outline.without_declaration()))
+            }
+            Self::Outline(_) => None,
+        }
+    }
+
+    /// Whether a missing symbol is worth a line. Where nothing has the name, the answers of hooks say so.
+    fn tells_symbols(self) -> bool {
+        match self {
+            Self::Read(_) => true,
+            Self::Outline(outline) => outline.is_there() && outline.knows_symbols(),
+        }
+    }
+}
+
+/// The sections of a function's page.
+pub(crate) fn terminal<'p, 'a>(present: &Present<'p, 'a>, shelf: &mut Shelf<'_>) {
+    let among: Vec<usize> = present.iter().map(|(kernel, _)| *kernel).collect();
+    let mut prototypes = Rows::default();
+    let mut declared = Vec::new();
+    for (kernel, shown) in present {
+        let Some(declaration) = shown.declaration() else { continue };
+        declared.push(*kernel);
+        match declaration {
+            Ok(declaration) => prototypes.add(*kernel, "", declaration, Tone::Plain),
+            Err(unknown) => prototypes.add(*kernel, "", unknown, Tone::Caution),
+        }
+    }
+    shelf.section("Prototype", "", &prototypes, &declared);
     shelf.section("Attach", "by the plain name", &attach_rows(present), &among);
-    shelf.section("Symbols", "", &symbol_rows(present), &among);
+    let with_symbols: Vec<(usize, Shown<'_, '_>)> =
+        present.iter().copied().filter(|(_, shown)| shown.tells_symbols()).collect();
+    let among: Vec<usize> = with_symbols.iter().map(|(kernel, _)| *kernel).collect();
+    shelf.section("Symbols", "", &symbol_rows(&with_symbols), &among);
     shelf.section("Where", "", &place_rows(present, shelf), &[]);
+    let is_read = |(kernel, shown): &(usize, Shown<'p, 'a>)| match shown {
+        Shown::Read(facts) => Some((*kernel, *facts)),
+        Shown::Outline(_) => None,
+    };
+    let present: Vec<(usize, &Facts<'_>)> = present.iter().filter_map(is_read).collect();
+    let (present, among) = (&present, present.iter().map(|(kernel, _)| *kernel).collect::<Vec<_>>());
     edges("Inlined into", "copy", "copies", present, &among, shelf, |instance| {
         instance.inlined_into.iter().map(|copy| (copy.caller, copy.site())).collect()
     });
@@ -58,9 +112,9 @@ pub(crate) fn terminal(present: &Present<'_, '_>, shelf: &mut Shelf<'_>) {
 }
 
 /// What each hook answers. Hooks that always answer alike share a row.
-fn attach_rows(present: &Present<'_, '_>) -> Rows {
+pub(super) fn attach_rows(present: &Present<'_, '_>) -> Rows {
     let mut rows = Rows::default();
-    let attached: Vec<Attach<'_>> = present.iter().map(|(_, facts)| facts.attach()).collect();
+    let attached: Vec<Attach<'_>> = present.iter().map(|(_, shown)| shown.attach()).collect();
     let mut hook = |name: &str, of: &dyn Fn(&Attach<'_>) -> Option<(String, Tone)>| {
         for ((kernel, _), attach) in present.iter().zip(&attached) {
             if let Some((text, tone)) = of(attach) {
@@ -85,7 +139,7 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
     let refused = |answer: &Answer<'_>| matches!(answer, Answer::No { .. });
     hook("fmod_ret", &|it| (!refused(&it.fexit)).then(|| answer(&it.fmod_ret)));
     hook("sleepable", &|it| (!refused(&it.fentry)).then(|| answer(&it.sleepable)));
-    for ((kernel, facts), Attach { kprobe, fentry, misses, module, also_in, .. }) in
+    for ((kernel, shown), Attach { kprobe, fentry, misses, module, also_in, .. }) in
         present.iter().zip(&attached)
     {
         if let Some(module) = module {
@@ -99,7 +153,13 @@ fn attach_rows(present: &Present<'_, '_>) -> Rows {
         for miss in misses.iter().filter(|_| !refused(kprobe) || !refused(fentry)) {
             rows.add(*kernel, "does not see", miss.to_string(), Tone::Caution);
         }
-        for symbol in &facts.symbols {
+        if let Shown::Outline(outline) = shown
+            && let Some(reason) = outline.unread_modules()
+        {
+            let text = format!("unknown: {} could not be read ({reason})", Fact::Modules.words());
+            rows.add(*kernel, "in a module", text, Tone::Caution);
+        }
+        for symbol in shown.symbols() {
             if let Some(kprobe) = &symbol.kprobe {
                 let (text, tone) = answer(kprobe);
                 rows.add(*kernel, &format!("kprobe on {}", symbol.name), text, tone);
@@ -120,11 +180,11 @@ fn answer(answer: &Answer<'_>) -> (String, Tone) {
 
 fn symbol_rows(present: &Present<'_, '_>) -> Rows {
     let mut rows = Rows::default();
-    for (kernel, facts) in present {
-        if facts.symbols.is_empty() {
+    for (kernel, shown) in present {
+        if shown.symbols().is_empty() {
             rows.add(*kernel, "none", "no function symbol carries the name", Tone::Caution);
         }
-        for symbol in &facts.symbols {
+        for symbol in shown.symbols() {
             let binding = match symbol.binding {
                 0 => "local",
                 1 => "global",
@@ -152,9 +212,17 @@ fn symbol_rows(present: &Present<'_, '_>) -> Rows {
 /// symbols that are no instance's.
 fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
     let mut rows = Rows::default();
-    let all_symbols = shelf.look().verbose || present.len() == 1;
-    for (kernel, facts) in present {
+    let read = present.iter().filter(|(_, shown)| matches!(shown, Shown::Read(_))).count();
+    let all_symbols = shelf.look().verbose || read == 1;
+    for (kernel, shown) in present {
         let label = shelf.label(*kernel);
+        let facts = match shown {
+            Shown::Read(facts) => facts,
+            Shown::Outline(outline) => {
+                outline_rows(*kernel, outline, shelf, &mut rows);
+                continue;
+            }
+        };
         let shown = match (shelf.look().verbose, copies(&facts.instances)) {
             (true, _) => usize::MAX,
             (false, None) => INSTANCES_SHOWN,
@@ -181,6 +249,25 @@ fn place_rows(present: &Present<'_, '_>, shelf: &Shelf<'_>) -> Rows {
         }
     }
     rows.by_key()
+}
+
+/// The symbols are all that tells where a function is whose debug information was not read.
+fn outline_rows(kernel: usize, outline: &Outline<'_>, shelf: &Shelf<'_>, rows: &mut Rows) {
+    let label = shelf.label(kernel);
+    let shown = if shelf.look().verbose { usize::MAX } else { SYMBOLS_SHOWN };
+    for symbol in outline.symbols.iter().take(shown) {
+        let address = match symbol.address {
+            0 => format!("{:<16}", "address unknown"),
+            address => format!("{address:016x}"),
+        };
+        // The kernel's own table has no sizes.
+        let size = if symbol.size == 0 { String::new() } else { format!(" {:>6} bytes", symbol.size) };
+        let module = symbol.module.map_or_else(String::new, |module| format!(", module {module}"));
+        rows.add(kernel, label, format!("{address}{size}  {}{module}", symbol.name), Tone::Plain);
+    }
+    if let Some(more) = outline.symbols.len().checked_sub(shown).filter(|more| *more > 0) {
+        rows.add(kernel, label, format!("and {more} more"), Tone::Dim);
+    }
 }
 
 /// Many instances of one declaration, as of a static function in a header, in a line.
@@ -230,197 +317,5 @@ fn place(instance: &InstanceFacts<'_>, symbols: &[SymbolFacts<'_>]) -> String {
 
 /// Instances of one kernel that are listed without `-v`.
 const INSTANCES_SHOWN: usize = 3;
-/// Functions with calls or copies that are listed without `-v`.
-const CALLERS_SHOWN: usize = 8;
-
-/// Places of the calls in one function that are listed.
-const SITES_SHOWN: usize = 4;
-
-/// Where the source calls: file and line.
-type Site<'a> = (&'a str, Option<u32>);
-
-/// A caller on the kernels of a page: the number of sites and the lines of the last kernel that has it.
-struct Edge<'a> {
-    caller: CallerFacts<'a>,
-    kernels: Vec<usize>,
-    fewest: usize,
-    most: usize,
-    sites: Vec<Site<'a>>,
-    sites_differ: bool,
-    /// Of the kernel that is being read.
-    here: Here<'a>,
-}
-
-/// Sites of one caller on one kernel.
-#[derive(Default)]
-struct Here<'a> {
-    count: usize,
-    sites: Vec<Site<'a>>,
-}
-
-/// All callers, in the order of first mention, and the place of each among them.
-#[derive(Default)]
-struct Edges<'a> {
-    order: Vec<Edge<'a>>,
-    places: HashMap<CallerFacts<'a>, usize, RandomState>,
-}
-
-impl<'a> CopyFacts<'a> {
-    fn site(&self) -> Option<Site<'a>> {
-        Some((self.call_file?, self.call_line))
-    }
-}
-
-/// The calls to all instances of the function, or its inlined copies, folded by calling function.
-fn edges<'a>(
-    title: &str,
-    one: &str,
-    many: &str,
-    present: &Present<'_, 'a>,
-    among: &[usize],
-    shelf: &mut Shelf<'_>,
-    of: impl Fn(&InstanceFacts<'a>) -> Vec<(CallerFacts<'a>, Option<Site<'a>>)>,
-) {
-    let mut edges = Edges::default();
-    let (mut sites_span, mut callers_span) = (Span::default(), Span::default());
-    for (kernel, facts) in present {
-        // Copies and calls in the function itself say nothing about who uses it.
-        let from_others = |instance: &'_ InstanceFacts<'a>| {
-            let itself = CallerFacts { file: instance.file, name: facts.name };
-            of(instance).into_iter().filter(move |(caller, _)| *caller != itself)
-        };
-        let (sites, callers) = edges.add(*kernel, facts.instances.iter().flat_map(from_others));
-        sites_span.add(sites);
-        callers_span.add(callers);
-    }
-    let order = edges.order;
-    if order.is_empty() {
-        return;
-    }
-    let shown = if shelf.look().verbose { order.len() } else { CALLERS_SHOWN };
-    let mut rows = Rows::default();
-    for edge in order.iter().take(shown) {
-        let text = format!("{}{}", edge.caller, edge.words(among, shelf));
-        edge.kernels.iter().for_each(|kernel| rows.add(*kernel, "", &text, Tone::Plain));
-    }
-    let words = |span: &Span, one: &str, many: &str| {
-        format!("{span} {}", if span.most == 1 && span.fewest == Some(1) { one } else { many })
-    };
-    let remark =
-        format!("{} in {}", words(&sites_span, one, many), words(&callers_span, "function", "functions"));
-    shelf.section(title, &remark, &rows, among);
-    if order.len() > shown {
-        shelf.line(2, Tone::Dim, &format!("and {} more functions (-v lists them)", order.len() - shown));
-    }
-}
-
-impl<'a> Edges<'a> {
-    /// Adds the sites of a kernel; gives how many there are, and in how many callers.
-    fn add(
-        &mut self,
-        kernel: usize,
-        sites: impl Iterator<Item = (CallerFacts<'a>, Option<Site<'a>>)>,
-    ) -> (usize, usize) {
-        let mut touched: Vec<usize> = Vec::new();
-        let mut total = 0;
-        let mut last: Option<(CallerFacts<'a>, usize)> = None;
-        for (caller, site) in sites {
-            // Sites in one function stand together.
-            let place = match last {
-                Some((known, place)) if known == caller => place,
-                _ => self.place(caller),
-            };
-            last = Some((caller, place));
-            let here = &mut self.order[place].here;
-            if here.count == 0 {
-                touched.push(place);
-            }
-            here.count += 1;
-            here.sites.extend(site);
-            total += 1;
-        }
-        for place in &touched {
-            self.order[*place].close(kernel);
-        }
-        (total, touched.len())
-    }
-
-    fn place(&mut self, caller: CallerFacts<'a>) -> usize {
-        let new = self.order.len();
-        let place = *self.places.entry(caller).or_insert(new);
-        if place == new {
-            self.order.push(Edge::new(caller));
-        }
-        place
-    }
-}
-
-impl<'a> Edge<'a> {
-    fn new(caller: CallerFacts<'a>) -> Self {
-        Self {
-            caller,
-            kernels: Vec::new(),
-            fewest: usize::MAX,
-            most: 0,
-            sites: Vec::new(),
-            sites_differ: false,
-            here: Here::default(),
-        }
-    }
-
-    /// Takes what was found on a kernel.
-    fn close(&mut self, kernel: usize) {
-        let Here { count, mut sites } = std::mem::take(&mut self.here);
-        sites.dedup();
-        self.sites_differ |= !self.kernels.is_empty() && self.sites != sites;
-        self.fewest = self.fewest.min(count);
-        self.most = self.most.max(count);
-        self.kernels.push(kernel);
-        self.sites = sites;
-    }
-
-    /// How often and where: ` ×2 at fs/read_write.c:613, 619`.
-    fn words(&self, among: &[usize], shelf: &Shelf<'_>) -> String {
-        let mut words = Vec::new();
-        if self.most > 1 {
-            words.push(format!("×{}", Span { fewest: Some(self.fewest), most: self.most }));
-        }
-        if !self.sites.is_empty() {
-            let mut places: Vec<String> = Vec::new();
-            let mut last_file = "";
-            for (file, line) in self.sites.iter().take(SITES_SHOWN) {
-                let line = line.map_or_else(|| "?".into(), |line| line.to_string());
-                places.push(if *file == last_file { line } else { format!("{file}:{line}") });
-                last_file = file;
-            }
-            let more = if self.sites.len() > SITES_SHOWN { ", ..." } else { "" };
-            words.push(format!("at {}{more}", places.join(", ")));
-            let last = self.kernels.last().filter(|_| self.sites_differ && among.len() > 1);
-            words.extend(last.map(|kernel| format!("on {}", shelf.label(*kernel))));
-        }
-        words.iter().map(|word| format!(" {word}")).collect()
-    }
-}
-
-/// A number that may differ from kernel to kernel.
-#[derive(Default)]
-struct Span {
-    fewest: Option<usize>,
-    most: usize,
-}
-
-impl Span {
-    fn add(&mut self, count: usize) {
-        self.fewest = Some(self.fewest.map_or(count, |fewest| fewest.min(count)));
-        self.most = self.most.max(count);
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fewest {
-            Some(fewest) if fewest < self.most => write!(f, "{fewest}..{}", self.most),
-            _ => write!(f, "{}", self.most),
-        }
-    }
-}
+/// Symbols of one kernel whose debug information was not read that are listed without `-v`.
+const SYMBOLS_SHOWN: usize = 5;

@@ -211,10 +211,9 @@ fn refused(surface: &Surface, name: &str, reason: Obstacle) -> (Finding, Errno) 
             }
         }
         Obstacle::OnlySuffixed => {
-            let names = surface.function(name).map(|found| {
-                found.symbols().map(|symbol| format!("`{}`", symbol.name())).collect::<Vec<_>>().join(", ")
-            });
-            (new(Rule::OnlySuffixedSymbols, format!("only {}", names.unwrap_or_default())), Errno::Enoent)
+            let names: Vec<String> =
+                surface.symbols_of(name).iter().map(|symbol| format!("`{}`", symbol.name())).collect();
+            (new(Rule::OnlySuffixedSymbols, format!("only {}", names.join(", "))), Errno::Enoent)
         }
         Obstacle::SeveralSymbols { count } => {
             (new(Rule::SeveralSymbols, format!("{count} symbols")), Errno::Eaddrnotavail)

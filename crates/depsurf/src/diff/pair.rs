@@ -87,8 +87,15 @@ impl<'a> Pair<'a> {
     /// whether the other has it.
     #[must_use]
     pub fn overlooks(self, kind: Kind, name: &'a str) -> bool {
+        let outline = |surface: &'a Surface| {
+            let outline = (kind == Kind::Function).then(|| surface.outline(name)).flatten();
+            outline.filter(|outline| outline.is_there())
+        };
         let counts = |surface| match kind {
-            Kind::Function => !function::named(self, surface, name).is_empty(),
+            Kind::Function => match outline(surface) {
+                Some(outline) => self.scope(surface).has_outline(outline),
+                None => !function::named(self, surface, name).is_empty(),
+            },
             Kind::Kfunc => !kfunc::named(self, surface, name).is_empty(),
             Kind::Struct => !types::named(self, surface, types::STRUCT, name).is_empty(),
             Kind::Union => !types::named(self, surface, types::UNION, name).is_empty(),
@@ -98,8 +105,9 @@ impl<'a> Pair<'a> {
             Kind::Tracepoint => tracepoint::is_there(self, surface, name),
             Kind::Lsm | Kind::Syscall | Kind::Config => true,
         };
+        let has = |surface: &'a Surface| surface.has(kind, name) || outline(surface).is_some();
         self.leaves_out_modules()
-            && [self.old, self.new].into_iter().any(|surface| surface.has(kind, name) && !counts(surface))
+            && [self.old, self.new].into_iter().any(|surface| has(surface) && !counts(surface))
     }
 
     /// Whether all these facts were read of both kernels.

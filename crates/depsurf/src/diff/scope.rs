@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 
 use crate::surface::function::Function;
 use crate::surface::module::Module;
+use crate::surface::outline::Outline;
 use crate::surface::types::Type;
 use crate::surface::{Fact, Surface};
 
@@ -46,6 +47,12 @@ impl<'a> Scope<'a> {
             || found.id().0 < self.surface.vmlinux_types()
             // A type that only DWARF has stands with the first module that has it: nobody can tell who else does.
             || self.surface.module_of_type(found).is_some_and(|module| self.has(Some(module)))
+    }
+
+    /// Whether a symbol or a FUNC counts of what tells of a function whose debug information was not read.
+    pub(super) fn has_outline(&self, outline: Outline<'_>) -> bool {
+        outline.symbols().into_iter().any(|symbol| self.has(symbol.module()))
+            || outline.btf_func().is_some_and(|func| self.has(self.surface.module_of_type(func)))
     }
 
     /// Whether a function counts.

@@ -36,7 +36,7 @@ use crate::surface::record::U24;
 pub const MAGIC: [u8; 8] = *b"DEPNAMES";
 
 /// Number of the format; changed whenever the same surfaces would give another file.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Stands for "belongs to none".
 pub(super) const NONE: u32 = u32::MAX;

@@ -3,6 +3,7 @@
 use crate::kind::Kind;
 use crate::surface::Surface;
 use crate::surface::field::fields;
+use crate::surface::outline::is_entry;
 use crate::surface::strings::{StrId, Strings};
 use crate::surface::symbol::base_name;
 use crate::surface::syscall::EVENT_SYSTEM;
@@ -104,6 +105,7 @@ impl Names {
         for function in surface.functions() {
             names.add(What::Function, NONE, function.name());
         }
+        surface.outlines().into_iter().for_each(|name| names.add(What::Function, NONE, name));
         names.symbols(surface);
         for found in surface.types().named() {
             names.of_type(found);
@@ -141,11 +143,9 @@ impl Names {
         // So far there are only the names of functions.
         let functions = self.strings.bytes().len() as u32;
         let is_function = |names: &Self, name| names.strings.find(name).is_some_and(|id| id.0 < functions);
-        // ELF's STT_FUNC.
-        for symbol in surface.symbols().filter(|symbol| symbol.elf_type() == 2) {
+        for symbol in surface.symbols().filter(|symbol| symbol.is_function()) {
             let name = symbol.name();
-            let beside = ["__pfx_", "__cfi_"].iter().any(|prefix| name.starts_with(prefix));
-            if !beside && !is_function(self, base_name(name)) {
+            if is_entry(name) && !is_function(self, base_name(name)) {
                 self.add(What::Symbol, NONE, name);
             }
         }

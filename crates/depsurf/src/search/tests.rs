@@ -15,6 +15,7 @@ use crate::extract::{self, Options};
 use crate::note::Notes;
 use crate::progress::Silent;
 use crate::source;
+use crate::surface::attach::tests::Image;
 use crate::surface::build::Parts;
 use crate::surface::strings::StrId;
 use crate::surface::{Evidence, Fact, Meta, Surface, fixture, record};
@@ -157,6 +158,26 @@ fn the_best_come_first() {
             "config CONFIG_BPF_SYSCALL",
             "enumerator BPF_MAP_TYPE_RINGBUF",
         ]
+    );
+}
+
+/// A kernel without debug information has functions by its symbols and its BTF, as one page shows them.
+#[test]
+fn functions_are_found_without_debug_information() {
+    let symbols: &[(&str, u32)] = &[("vfs_read", 0), ("vfs_readv.cold", 0), ("__pfx_vfs_read", 0)];
+    let mut image = Image::new();
+    image.types(|types| {
+        types.function("vfs_readlink", "int", &[("a", "int")]);
+    });
+    let surfaces = [image.symbols(symbols).without_functions().surface()];
+    let index = index(&surfaces);
+    assert_eq!(
+        titles(&index.search(&query(Text::like("vfs_read")), &[0])),
+        ["function vfs_read", "function vfs_readv", "function vfs_readlink"]
+    );
+    assert_eq!(
+        crate::names::all(Kind::Function, &[&surfaces[0]]),
+        ["register_ftrace_direct", "vfs_read", "vfs_readlink", "vfs_readv"]
     );
 }
 

@@ -335,7 +335,7 @@ impl<'a> Subject<'a> {
         }
         // One of the name itself may be left out of kallsyms.
         let is_other = |symbol: Symbol<'_>| symbol.name() != self.name;
-        let suffixed = self.function.is_some_and(|function| function.symbols().any(is_other));
+        let suffixed = self.surface.symbols_of(base_name(self.name)).into_iter().any(is_other);
         self.without(Fact::Symbols, if suffixed { Obstacle::OnlySuffixed } else { Obstacle::NoSymbol })
     }
 
@@ -598,10 +598,13 @@ impl<'a> Subject<'a> {
     fn misses(&self) -> Vec<Miss> {
         let mut misses = Vec::new();
         // Copies and clones are those of the function, not those of one of its suffixed symbols.
-        let Some(function) = self.function.filter(|_| base_name(self.name) == self.name) else {
+        let is_known = || self.function.is_some() || self.surface.outline(self.name).is_some();
+        if base_name(self.name) != self.name || !is_known() {
             return misses;
-        };
-        if function.inline_kind() == InlineKind::Selective {
+        }
+        if let Some(function) = self.function
+            && function.inline_kind() == InlineKind::Selective
+        {
             let mut callers: Vec<u32> = Vec::new();
             for instance in function.instances() {
                 let others = instance.inline_sites().map(|site| site.caller.index());
@@ -614,8 +617,9 @@ impl<'a> Subject<'a> {
                 misses.push(Miss::InlinedCopies { sites, functions: callers.len() as u32 });
             }
         }
+        let symbols = self.surface.symbols_of(self.name);
         for kind in [CloneKind::Part, CloneKind::Constprop, CloneKind::Isra] {
-            if function.symbols().any(|symbol| CloneKind::of(symbol.name()) == Some(kind)) {
+            if symbols.iter().any(|symbol| CloneKind::of(symbol.name()) == Some(kind)) {
                 misses.push(Miss::Clone { suffix: kind });
             }
         }

@@ -21,6 +21,7 @@ pub mod lsm;
 pub mod meaning;
 pub mod meta;
 pub mod module;
+pub mod outline;
 pub mod record;
 pub mod set;
 pub mod strings;
@@ -39,6 +40,7 @@ pub use self::file::{MAGIC, SCHEMA};
 pub use self::function::{Function, Instance};
 pub use self::meta::{Evidence, Fact, Meta};
 pub use self::module::Module;
+pub use self::outline::Outline;
 pub use self::symbol::Symbol;
 pub use self::types::{Type, TypeId, TypeKind, Types};
 

@@ -33,15 +33,25 @@ impl Surface {
 
     /// All symbols of exactly this name, in the order of `.symtab`.
     pub fn symbols_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Symbol<'a>> {
+        self.symbols_from(name).take_while(move |symbol| symbol.name() == name)
+    }
+
+    /// All symbols of this name, and of this name with compiler suffixes behind it, by name.
+    pub(super) fn symbols_with_base<'a>(&'a self, base: &'a str) -> impl Iterator<Item = Symbol<'a>> {
+        let start = format!("{base}.");
+        let suffixed = self.symbols_from(&start).take_while(move |symbol| symbol.name().starts_with(&start));
+        self.symbols_named(base).chain(suffixed)
+    }
+
+    /// The symbols from the first one on whose name is not before this one, by name; those of one name in the order of
+    /// `.symtab`.
+    fn symbols_from<'a>(&'a self, name: &str) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
         let order: &[U32] = self.table(Section::SymbolsByName);
         let symbols: &[record::Symbol] = self.table(Section::Symbols);
         let strings = self.section(Section::Strings);
         let name_of = |index: &U32| symbols.get(index.get() as usize).map_or(0, |symbol| symbol.name.get());
         let start = order.partition_point(|index| compare_at(strings, name_of(index), name).is_lt());
-        order[start..]
-            .iter()
-            .filter_map(|index| self.symbol(index.get()))
-            .take_while(move |symbol| symbol.name() == name)
+        order[start..].iter().filter_map(|index| self.symbol(index.get()))
     }
 }
 
@@ -102,6 +112,12 @@ impl<'a> Symbol<'a> {
     #[must_use]
     pub fn elf_type(self) -> u8 {
         self.record.info & 0xf
+    }
+
+    /// Whether it is that of a function or of other code: ELF's `STT_FUNC`.
+    #[must_use]
+    pub fn is_function(self) -> bool {
+        self.elf_type() == 2
     }
 
     /// ELF `st_other`.

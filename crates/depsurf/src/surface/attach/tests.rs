@@ -89,6 +89,12 @@ impl Image {
         self
     }
 
+    /// Of which no debug information was read.
+    pub(crate) fn without_functions(mut self) -> Self {
+        self.functions.clear();
+        self.unknown(Fact::Functions)
+    }
+
     pub(crate) fn surface(mut self) -> Surface {
         let parts = &mut self.parts;
         let section = parts.strings.intern(self.section.as_bytes()).0.into();
@@ -200,6 +206,15 @@ fn without_symbol_nothing_attaches() {
     // The symbol itself can still be named.
     check(suffixed(), "f.isra.0", kprobe, "yes");
     check(suffixed(), "f.isra.0", fentry, "no-btf-func");
+}
+
+#[test]
+fn symbols_tell_of_suffixes_where_functions_were_not_read() {
+    let image = |symbols| Image::new().symbols(symbols).without_functions();
+    check(image(&[("f.isra.0", ATTACH_FTRACE)]), "f", kprobe, "only-suffixed");
+    check(image(&[("f_isra", ATTACH_FTRACE)]), "f", kprobe, "no-symbol");
+    let surface = image(&[("f", ATTACH_FTRACE), ("f.part.0", 0)]).surface();
+    assert_eq!(surface.attach("f").misses, [Miss::Clone { suffix: CloneKind::Part }]);
 }
 
 #[test]
