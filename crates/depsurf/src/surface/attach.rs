@@ -566,8 +566,20 @@ impl<'a> Subject<'a> {
     /// Where the kernel is built without error injection, newer verifiers take the prefix of a system call's
     /// entry for it (`has_arch_syscall_prefix` in `kernel/bpf/verifier.c`).
     fn is_open_syscall(&self) -> bool {
-        let Some(prefix) = arch::of(self.surface.kernel().arch).open_syscall_prefix else { return false };
-        self.name.starts_with(prefix) && self.surface.function("has_arch_syscall_prefix").is_some()
+        self.has_open_prefix() && self.surface.function("has_arch_syscall_prefix").is_some()
+    }
+
+    fn has_open_prefix(&self) -> bool {
+        let prefix = arch::of(self.surface.kernel().arch).open_syscall_prefix;
+        prefix.is_some_and(|prefix| self.name.starts_with(prefix))
+    }
+
+    /// An answer for what is no open system call; a no is none where functions do not tell which calls are.
+    fn unless_open_syscall(&self, answer: Answer<'a>) -> Answer<'a> {
+        match (&answer, self.knows(Fact::Functions)) {
+            (Answer::No { .. }, unknown @ Answer::Unknown { .. }) if self.has_open_prefix() => unknown,
+            _ => answer,
+        }
     }
 
     fn modifiable(&self) -> Answer<'a> {
@@ -578,7 +590,7 @@ impl<'a> Subject<'a> {
         {
             return Answer::Yes;
         }
-        self.without_bit(Fact::ErrorInjection, Obstacle::NotModifiable)
+        self.unless_open_syscall(self.without_bit(Fact::ErrorInjection, Obstacle::NotModifiable))
     }
 
     fn may_sleep(&self) -> Answer<'a> {
@@ -592,7 +604,7 @@ impl<'a> Subject<'a> {
         if self.has(record::ATTACH_ERROR_INJECTION) {
             return self.knows(Fact::BtfIds);
         }
-        self.without_bit(Fact::ErrorInjection, Obstacle::NotSleepable)
+        self.unless_open_syscall(self.without_bit(Fact::ErrorInjection, Obstacle::NotSleepable))
     }
 
     fn misses(&self) -> Vec<Miss> {

@@ -93,6 +93,9 @@ pub fn evidence(live: &Live, notes: &mut Notes) -> Evidence {
     }
     match live.modules.len() {
         0 => Evidence::unknown("no loaded module was read"),
-        count => Evidence::unknown(format!("{count} modules that were loaded were read, and others may be")),
+        1 => Evidence::unknown("one module that was loaded was read, and others may be loaded"),
+        count => {
+            Evidence::unknown(format!("{count} modules that were loaded were read, and others may be loaded"))
+        }
     }
 }

@@ -411,6 +411,9 @@ fn entries_of_system_calls_are_open_on_kernels_that_say_so() {
     check(open().function(verifier), "__x64_sys_f", fmod_ret, "yes");
     check(open().function(verifier), "__x64_sys_f", sleepable, "yes");
     check(open().function(verifier), "f", fmod_ret, "not-modifiable");
+    check(open().without_functions(), "__x64_sys_f", fmod_ret, "unknown Functions");
+    check(open().without_functions(), "__x64_sys_f", sleepable, "unknown Functions");
+    check(open().without_functions(), "f", fmod_ret, "not-modifiable");
 }
 
 #[test]
