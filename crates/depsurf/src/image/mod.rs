@@ -219,14 +219,14 @@ impl<'a> Image<'a> {
         self.banner
     }
 
-    /// First string of `.comment`, the compiler: `GCC: (Debian 12.2.0-14+deb12u1) 12.2.0`.
+    /// First string of `.comment` that is of a compiler: `GCC: (Debian 12.2.0-14+deb12u1) 12.2.0`. LLD puts itself in front.
     /// `None` where there is none or it was not decoded.
     #[must_use]
     pub fn comment(&self) -> Option<&'a str> {
         let bytes = self.file.section_bytes(self.section(".comment")?).ok()?;
         bytes
             .split(|&byte| byte == 0)
-            .find(|part| !part.is_empty())
+            .find(|part| !part.is_empty() && !part.starts_with(b"Linker: "))
             .and_then(|first| std::str::from_utf8(first).ok())
     }
 

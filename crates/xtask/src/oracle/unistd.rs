@@ -168,6 +168,8 @@ fn same(call: &str, entry: &str) -> bool {
         ("umount", "oldumount"),
         ("readdir", "old_readdir"),
         ("swapcontext", "swapcontext"),
+        ("preadv2", "preadv64v2"),
+        ("pwritev2", "pwritev64v2"),
     ];
     bare(call) == bare(entry) || PAIRS.iter().any(|(a, b)| bare(call) == bare(a) && bare(entry) == bare(b))
 }
