@@ -179,7 +179,10 @@ mod tests {
         elf.section(Section::code(".text", 0x1000, [0; 16]))
             .section(Section::rodata(".rodata", 0x2000, [banner.as_bytes(), b"\n\0"].concat()))
             .section(Section::notes(".notes", 0x3000, note(Target::LE64, "GNU", 3, &[0xab, 0x01])))
-            .section(Section::debug(".comment", *b"Linker: Debian LLD 14.0.6\0GCC: (Debian 12.2.0-14) 12.2.0\0"))
+            .section(Section::debug(
+                ".comment",
+                *b"Linker: Debian LLD 14.0.6\0GCC: (Debian 12.2.0-14) 12.2.0\0",
+            ))
             .symbol(Symbol::object("linux_banner", 0x2000, 0).global());
         elf.build()
     }

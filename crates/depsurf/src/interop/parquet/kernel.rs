@@ -23,7 +23,12 @@ pub(super) const KERNELS: &[Column] = &[
     Column::nullable("uname", Text, "`uname -r`", UNTOLD),
     Column::nullable("banner", Text, "`linux_banner` of the image", UNTOLD),
     Column::nullable("build_id", Text, "GNU build id, in hex", UNTOLD),
-    Column::nullable("compiler", Text, "compiler, by the first line of `.comment` that is not of a linker", UNTOLD),
+    Column::nullable(
+        "compiler",
+        Text,
+        "compiler, by the first line of `.comment` that is not of a linker",
+        UNTOLD,
+    ),
     Column::nullable("distribution", Text, "`debian`, `ubuntu` ...", UNTOLD),
     Column::nullable("package", Text, "name of the package the image came from", "it came from no package"),
     Column::nullable("package_version", Text, "version of the package", "it came from no package"),
