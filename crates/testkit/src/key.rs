@@ -75,7 +75,7 @@ impl Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        // The agent that gpg starts would outlive the test.
+        // What gpg starts in the background would outlive the test.
         let _ =
             Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }
