@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use testkit::Target;
-use testkit::elf::{Elf, Machine, Section};
+use testkit::elf::{Elf, Machine, Section, Symbol};
 use testkit::kallsyms::{Order, bz_image, tables, zboot};
 use testkit::kernel::Kernel;
 use testkit::package::{ar, member, tar};
@@ -12,6 +12,7 @@ use testkit::package::{ar, member, tar};
 use crate::error::{Error, Result};
 use crate::extract::{Extracted, Options, surface};
 use crate::image::Image;
+use crate::kernel::Arch;
 use crate::progress::Silent;
 use crate::source;
 use crate::surface::{Fact, Surface};
@@ -252,4 +253,37 @@ fn damaged_images_are_one_error_each() {
         extract("vmlinux", &payload[..payload.len() / 2]),
         Err(Error::In { .. } | Error::Truncated { .. })
     ));
+}
+
+#[test]
+fn a_vmlinux_may_have_the_name_of_a_bootable_image() {
+    let mut kernel = Kernel::sample(Machine::X86_64, Target::LE64).build();
+    kernel.elf.remove(".debug_info");
+    let control = b"Package: linux-binary-6.1.0-50-test\nVersion: 6.1.176-1\nArchitecture: amd64\n";
+    let control = tar(&[member("./control", b'0', control)]);
+    let data = tar(&[member("./usr/lib/modules/6.1.0-50-test/vmlinuz", b'0', &kernel.bytes())]);
+    let package = ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)]);
+    let surface = open("x.deb", &package);
+    let symbols = surface.meta().evidence.get(&Fact::Symbols).unwrap();
+    assert_eq!(format!("{symbols:?}"), r#"Known { source: ".symtab" }"#);
+    assert!(surface.meta().knows(Fact::Syscalls) && !surface.meta().knows(Fact::Functions));
+}
+
+#[test]
+fn an_elf_file_for_mips_may_be_what_decompresses_a_kernel() {
+    let (_, payload) = payload(true);
+    let wrapper = |symbols: bool| {
+        let mut elf = Elf::new(Machine::MIPS, Target::LE64);
+        elf.section(Section::code(".text", 0x1000, [0; 64]))
+            .section(Section::data(".data", 0x2000, gzip(&payload)))
+            .symbol(Symbol::func("decompress_kernel", 0x1000, 64));
+        if !symbols {
+            elf.strip();
+        }
+        elf.build()
+    };
+    let form = |bytes: &[u8]| source::open_bytes("vmlinuz", bytes, &Silent).map(|kernel| kernel.form);
+    assert_eq!(form(&wrapper(false)).unwrap(), source::Form::Boot { arch: Some(Arch::Mips64el) });
+    // With a symbol table it is a vmlinux, whatever it has inside.
+    assert_eq!(form(&wrapper(true)).unwrap(), source::Form::Vmlinux);
 }
