@@ -518,3 +518,6 @@ fn banner(bytes: &[u8]) -> Option<&str> {
     };
     banners().find(is_numbered).or_else(|| banners().next())
 }
+
+#[cfg(test)]
+mod tests;
