@@ -129,6 +129,7 @@ impl<'a> Boot<'a> {
     /// weak functions that others replace are not, or are zero.
     fn start_by_sites(&self, kallsyms: &Kallsyms) -> Option<u64> {
         const SITES: usize = 1024;
+        const FIRST: usize = 16;
         /// Kernels are linked, and moved, to multiples of this.
         const STEP: u64 = 0x1000;
         let offset = |name| kallsyms.named(name).map(|entry| kallsyms.address(entry, 0));
@@ -166,8 +167,14 @@ impl<'a> Boot<'a> {
                 let set = self.relocations.binary_search_by_key(&start.wrapping_add(at), |it| it.0);
                 set.ok().map(|index| self.relocations[index].1).or_else(|| in_place(at))
             };
+            let fits = |site: u64| is_site(site.wrapping_sub(start));
+            // Nearly all starts are told wrong by the first few.
+            let first: Vec<u64> = places().filter_map(site).take(FIRST).collect();
+            if first.iter().filter(|site| fits(**site)).count() * 2 < first.len() {
+                return None;
+            }
             let sites: Vec<u64> = places().filter_map(site).take(SITES).collect();
-            let fitting = sites.iter().filter(|site| is_site(site.wrapping_sub(start))).count();
+            let fitting = sites.iter().filter(|site| fits(**site)).count();
             (fitting * 10 >= sites.len() * 9).then_some(fitting).filter(|count| *count > 0)
         };
         let found = starts.filter_map(|start| Some((fitting(start)?, start)));
