@@ -26,10 +26,7 @@ fn kernel(id: &str, line: u32) -> Kernel {
     kernel.symbol("vfs_read", 0xffff_ffff_8130_0000, 358, 1, traceable);
     kernel.symbol("fput.isra.0", 0xffff_ffff_8131_0000, 40, 0, record::ATTACH_FTRACE);
     kernel.symbol("register_ftrace_direct", 0xffff_ffff_8110_0000, 90, 1, 0);
-    kernel.function(
-        "arch_prepare_bpf_trampoline",
-        [Instance { file: "arch/x86/net/bpf_jit_comp.c".into(), ..Instance::default() }],
-    );
+    kernel.symbol("arch_prepare_bpf_trampoline", 0xffff_ffff_8110_1000, 90, 1, 0);
     kernel.function(
         "vfs_read",
         [Instance {

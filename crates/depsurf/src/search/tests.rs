@@ -177,7 +177,7 @@ fn functions_are_found_without_debug_information() {
     );
     assert_eq!(
         crate::names::all(Kind::Function, &[&surfaces[0]]),
-        ["register_ftrace_direct", "vfs_read", "vfs_readlink", "vfs_readv"]
+        ["arch_prepare_bpf_trampoline", "register_ftrace_direct", "vfs_read", "vfs_readlink", "vfs_readv"]
     );
 }
 

@@ -465,16 +465,17 @@ impl<'a> Subject<'a> {
         self.knows(Fact::BtfIds)
     }
 
-    /// Trampolines need the architecture's generator (else the weak one of `kernel/bpf/trampoline.c` refuses) and
-    /// ftrace's direct calls (else `register_ftrace_direct` is an inline stub that returns `-ENOTSUPP`).
+    /// Trampolines need the architecture's generator and ftrace's direct calls (else `register_ftrace_direct` is an inline
+    /// stub that returns `-ENOTSUPP`). The generator of `kernel/bpf/trampoline.c`, which refuses, is weak, and none of an
+    /// architecture is.
     fn trampoline(&self) -> Answer<'a> {
-        if self.surface.symbols_named("register_ftrace_direct").next().is_none() {
-            return self.without(Fact::Symbols, Obstacle::NoTrampoline);
+        const WEAK: u8 = 2;
+        let generator = self.surface.symbols_named("arch_prepare_bpf_trampoline").next();
+        let has_direct_calls = self.surface.symbols_named("register_ftrace_direct").next().is_some();
+        match generator {
+            Some(generator) if generator.binding() != WEAK && has_direct_calls => Answer::Yes,
+            _ => self.without(Fact::Symbols, Obstacle::NoTrampoline),
         }
-        let by_arch = self.surface.function("arch_prepare_bpf_trampoline").is_some_and(|function| {
-            function.instances().any(|instance| instance.file().is_some_and(|file| file.starts_with("arch/")))
-        });
-        if by_arch { Answer::Yes } else { self.without(Fact::Functions, Obstacle::NoTrampoline) }
     }
 
     /// The limits of `btf_distill_func_proto`.

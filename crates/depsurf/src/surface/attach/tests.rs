@@ -19,7 +19,9 @@ type Described<'d> = (&'d str, &'d str, Inline, &'d [&'d str]);
 pub(crate) struct Image {
     pub(crate) parts: Parts,
     functions: Vec<Described<'static>>,
-    symbols: Vec<(&'static str, u32)>,
+    pub(crate) symbols: Vec<(&'static str, u32)>,
+    /// Those of them that are weak.
+    weak: Vec<&'static str>,
     /// The section that all of them are in.
     section: &'static str,
 }
@@ -41,11 +43,13 @@ impl Image {
         };
         let mut image = Self {
             parts: Parts::new(meta),
-            functions: vec![
-                ("arch_prepare_bpf_trampoline", "arch/x86/net/bpf_jit_comp.c", Inline::SeenUnknown, &[]),
-                ("f", "fs/f.c", Inline::SeenUnknown, &[]),
+            functions: vec![("f", "fs/f.c", Inline::SeenUnknown, &[])],
+            symbols: vec![
+                ("f", ATTACH_FTRACE),
+                ("register_ftrace_direct", ATTACH_FTRACE),
+                ("arch_prepare_bpf_trampoline", ATTACH_FTRACE),
             ],
-            symbols: vec![("f", ATTACH_FTRACE), ("register_ftrace_direct", ATTACH_FTRACE)],
+            weak: Vec::new(),
             section: ".text",
         };
         image.types(|types| {
@@ -89,6 +93,12 @@ impl Image {
         self
     }
 
+    /// Whose generator of trampolines is the one that refuses, as on arm64 6.1.
+    pub(crate) fn without_trampolines(mut self) -> Self {
+        self.weak.push("arch_prepare_bpf_trampoline");
+        self
+    }
+
     /// Of which no debug information was read.
     pub(crate) fn without_functions(mut self) -> Self {
         self.functions.clear();
@@ -106,7 +116,7 @@ impl Image {
                 size: 16.into(),
                 section: 0.into(),
                 attach: (*attach).into(),
-                info: 1 << 4 | 2,
+                info: if self.weak.contains(name) { 2 << 4 | 2 } else { 1 << 4 | 2 },
                 other: 0,
                 special: 0.into(),
             });
@@ -421,9 +431,15 @@ fn trampolines_need_the_architecture_and_direct_calls() {
     let mut without_direct_calls = Image::new();
     without_direct_calls.symbols.retain(|(name, _)| *name != "register_ftrace_direct");
     check(without_direct_calls, "f", fentry, "no-trampoline");
-    let weak = ("arch_prepare_bpf_trampoline", "kernel/bpf/trampoline.c", Inline::SeenUnknown, &[][..]);
-    check(Image::new().function(weak), "f", fentry, "no-trampoline");
-    check(Image::new().function(weak), "f", kprobe, "yes");
+    check(Image::new().without_trampolines(), "f", fentry, "no-trampoline");
+    check(Image::new().without_trampolines(), "f", kprobe, "yes");
+    check(Image::new().without_functions(), "f", fentry, "yes");
+    let without_jit = |mut image: Image| {
+        image.symbols.retain(|(name, _)| *name != "arch_prepare_bpf_trampoline");
+        image
+    };
+    check(without_jit(Image::new()), "f", fentry, "no-trampoline");
+    check(without_jit(Image::new()).unknown(Fact::Symbols), "f", fentry, "unknown Symbols");
 }
 
 #[test]
