@@ -1,9 +1,10 @@
 //! System call tables that are code: what `ia32_sys_call(regs, nr)` does for each number.
 //!
 //! Since Linux 1e3ad78334a6 ("x86/syscall: Don't force use of indirect calls for system calls") (in v6.9, and in
-//! stable kernels) x86 dispatches through a `switch`. Compilers of kernels with retpolines make no jump tables,
-//! so the function is a tree of comparisons of one register, with a tail call at each leaf. It is followed here
-//! number by number. Only the few instructions that such a tree is made of are known; at any other the whole table is unknown.
+//! stable kernels) x86 dispatches through a `switch`. Compilers of kernels with retpolines, or with indirect branch tracking, make
+//! no jump tables, so the function is a tree of comparisons of one register, with a tail call at each leaf. Without these the number is
+//! an index into a table of such leaves. Both are followed here number by number. Only the few instructions that they are made of
+//! are known; at any other the whole table is unknown.
 
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -16,14 +17,14 @@ const STEPS: usize = 4096;
 /// The entry that a dispatcher calls for each number, from 0 to the last one that is not the default.
 ///
 /// # Errors
-/// When the function is anything but a tree of comparisons.
+/// When the function is anything but a tree of comparisons and tables.
 pub fn entries(image: &Image<'_>, dispatcher: &str, is_entry: impl Fn(u64) -> bool) -> Result<Vec<u64>> {
     let at = || format!("function `{dispatcher}`");
     let symbol =
         image.symbol(dispatcher).ok_or_else(|| Error::malformed("image", at(), "there is no such symbol"))?;
     let (start, end) = (symbol.address, image.symbol_end(symbol));
     let code = image.bytes_at(start, end - start)?;
-    let tree = Tree { code: &code, start, is_entry: &is_entry };
+    let tree = Tree { image, code: &code, start, is_entry: &is_entry };
     let mut entries = Vec::with_capacity(NUMBERS as usize);
     for number in 0..NUMBERS {
         let entry = tree.follow(number).map_err(|(offset, what)| {
@@ -44,10 +45,16 @@ pub fn entries(image: &Image<'_>, dispatcher: &str, is_entry: impl Fn(u64) -> bo
 }
 
 struct Tree<'a, F> {
+    image: &'a Image<'a>,
     code: &'a [u8],
     start: u64,
     is_entry: &'a F,
 }
+
+/// Registers that have a number of three bits.
+const REGISTERS: usize = 8;
+/// That of the second argument (System V ABI, AMD64 supplement, "Parameter Passing").
+const ESI: u8 = 6;
 
 /// The two sides of the comparison that a conditional jump asks about.
 #[derive(Clone, Copy)]
@@ -60,6 +67,12 @@ struct Compared {
 enum Instruction {
     /// Changes nothing that matters here.
     Nothing,
+    /// Copies a register to another.
+    Copy { from: u8, to: u8 },
+    /// Sets a register to something else.
+    Set { register: u8 },
+    /// Jumps to the place that a table of addresses has at the index in a register.
+    JumpTable { index: u8, table: u64 },
     /// Compares a register, by its number, with a constant.
     Compare { register: u8, with: u32 },
     /// Subtracts a constant from a register, which compares them as well.
@@ -76,9 +89,10 @@ impl<F: Fn(u64) -> bool> Tree<'_, F> {
     /// The entry for a number, or the offset and nature of what is not understood.
     fn follow(&self, number: u32) -> Result<u64, (usize, &'static str)> {
         let mut offset = 0usize;
-        let mut compared: Option<(u8, Compared)> = None;
-        // What is left of the number in its register.
-        let mut left = number;
+        let mut compared: Option<Compared> = None;
+        // What is left of the number in each register that has it. First it is the second argument.
+        let mut left: [Option<u32>; REGISTERS] = [None; REGISTERS];
+        left[usize::from(ESI)] = Some(number);
         for _ in 0..STEPS {
             let (instruction, size) = self
                 .code
@@ -89,19 +103,34 @@ impl<F: Fn(u64) -> bool> Tree<'_, F> {
             let target = |by: i32| self.start.wrapping_add(next as u64).wrapping_add_signed(by.into());
             match instruction {
                 Instruction::Nothing => offset = next,
+                Instruction::Copy { from, to } => {
+                    left[usize::from(to)] = left[usize::from(from)];
+                    offset = next;
+                }
+                Instruction::Set { register } => {
+                    left[usize::from(register)] = None;
+                    offset = next;
+                }
                 Instruction::Compare { register, with }
                 | Instruction::Subtract { register, constant: with } => {
-                    if compared.is_some_and(|(first, _)| first != register) {
-                        return Err((offset, "a comparison of another register"));
-                    }
-                    compared = Some((register, Compared { number: left, with }));
+                    let left = &mut left[usize::from(register)];
+                    let number = left.ok_or((offset, "a comparison of another register"))?;
+                    compared = Some(Compared { number, with });
                     if let Instruction::Subtract { constant, .. } = instruction {
-                        left = left.wrapping_sub(constant);
+                        *left = Some(number.wrapping_sub(constant));
                     }
                     offset = next;
                 }
+                Instruction::JumpTable { index, table } => {
+                    let index = left[usize::from(index)].ok_or((offset, "a table for another register"))?;
+                    let leaf = self.leaf(table, index).ok_or((offset, "a table that is not in the image"))?;
+                    match self.inside(leaf) {
+                        Some(inside) => offset = inside,
+                        None => return self.entry(offset, leaf),
+                    }
+                }
                 Instruction::JumpIf { condition, by } => {
-                    let (_, compared) = compared.ok_or((offset, "a jump before any comparison"))?;
+                    let compared = compared.ok_or((offset, "a jump before any comparison"))?;
                     let jumps = compared.meets(condition).ok_or((offset, "a jump on another condition"))?;
                     match (jumps, self.inside(target(by))) {
                         (false, _) => offset = next,
@@ -119,6 +148,12 @@ impl<F: Fn(u64) -> bool> Tree<'_, F> {
             }
         }
         Err((offset, "no end"))
+    }
+
+    /// What a table has at an index: the address of a leaf.
+    fn leaf(&self, table: u64, index: u32) -> Option<u64> {
+        const SIZE: u64 = 8;
+        self.image.pointer_at(table.checked_add(SIZE * u64::from(index))?).ok()
     }
 
     fn inside(&self, address: u64) -> Option<usize> {
@@ -170,6 +205,18 @@ fn decode_plain(code: &[u8]) -> Option<(Instruction, usize)> {
         // nop
         [0x90, ..] => (Instruction::Nothing, 1),
         [0x66, 0x90, ..] => (Instruction::Nothing, 2),
+        // push r64, pop r64; add rsp, imm8, sub rsp, imm8: where one of the entries does not return and so is called
+        [0x50..=0x57, ..] => (Instruction::Nothing, 1),
+        [pop @ 0x58..=0x5f, ..] => (Instruction::Set { register: pop & 7 }, 1),
+        [0x48, 0x83, 0xc4 | 0xec, ..] => (Instruction::Nothing, 4),
+        // mov r32, r32, which clears the upper half of the register
+        [0x89, modrm @ 0xc0..=0xff, ..] => (Instruction::Copy { from: modrm >> 3 & 7, to: modrm & 7 }, 2),
+        [0x8b, modrm @ 0xc0..=0xff, ..] => (Instruction::Copy { from: modrm & 7, to: modrm >> 3 & 7 }, 2),
+        // jmp [disp32 + r64 * 8], but for rsp, which is no index
+        [0xff, 0x24, sib, ..] if sib & 0xc7 == 0xc5 && sib != 0xe5 => {
+            let table = i64::from(word(3)?).cast_unsigned();
+            (Instruction::JumpTable { index: sib >> 3 & 7, table }, 7)
+        }
         // cmp r32, imm32; cmp r32, imm8; cmp eax, imm32
         [0x81, modrm @ 0xf8..=0xff, ..] => {
             (Instruction::Compare { register: modrm & 7, with: word(2)?.cast_unsigned() }, 6)
@@ -213,7 +260,7 @@ mod tests {
 
     use super::*;
 
-    const TEXT: u64 = 0x8100_0000;
+    const TEXT: u64 = 0xffff_ffff_8100_0000;
     /// Entries lie here, 16 bytes apart.
     const ENTRIES: u64 = TEXT + 0x1000;
 
@@ -239,9 +286,12 @@ mod tests {
         ENTRIES + 16 * index
     }
 
-    fn image_of(code: Code) -> Vec<u8> {
+    /// An image of the code, with addresses at `TEXT + 0x1f00`.
+    fn image_of(code: Code, leaves: &[u64]) -> Vec<u8> {
         let mut text = code.0;
         let size = text.len() as u64;
+        text.resize(0x1f00, 0xcc);
+        text.extend(leaves.iter().flat_map(|leaf| leaf.to_le_bytes()));
         text.resize(0x2000, 0xcc);
         let mut elf = Elf::new(Machine::X86_64, Target::LE64);
         elf.section(Section::code(".text", TEXT, text))
@@ -252,7 +302,11 @@ mod tests {
     }
 
     fn follow(code: Code) -> Result<Vec<u64>> {
-        let bytes = image_of(code);
+        follow_with(code, &[])
+    }
+
+    fn follow_with(code: Code, leaves: &[u64]) -> Result<Vec<u64>> {
+        let bytes = image_of(code, leaves);
         let image = Image::parse(&bytes).unwrap();
         entries(&image, "ia32_sys_call", |address| (entry(0)..=entry(9)).contains(&address))
     }
@@ -298,6 +352,28 @@ mod tests {
         assert_eq!(follow(code).unwrap(), [entry(1), entry(1)]);
     }
 
+    /// As GCC and Clang make them of a `switch` with an entry that does not return.
+    #[test]
+    fn follows_a_table() {
+        // The table is in the last bytes of the text, which are no code of the function.
+        let table = TEXT + 0x1f00;
+        let (gcc, clang) = ([0x89, 0xf6, 0x48, 0x83, 0xec, 8], [0x89, 0xf0, 0x50, 0x90, 0x66, 0x90]);
+        let (to_gcc, to_clang) = ([0xff, 0x24, 0xf5], [0xff, 0x24, 0xc5]);
+        let (end_gcc, end_clang) = ([0x48, 0x83, 0xc4, 8], [0x59, 0x90, 0x66, 0x90]);
+        for (before, jump, end) in [(gcc, to_gcc, end_gcc), (clang, to_clang, end_clang)] {
+            let code = Code(vec![])
+                .raw(&[0x83, 0xfe, 2]) // cmp esi, 2
+                .to(&[0x0f, 0x87], entry(9)) // ja
+                .raw(&before)
+                .raw(&jump)
+                .raw(&(table as u32).to_le_bytes());
+            let leaf = TEXT + code.0.len() as u64;
+            let code = code.raw(&end).to(&[0xe9], entry(4));
+            let leaves = [entry(7), leaf, entry(2)];
+            assert_eq!(follow_with(code, &leaves).unwrap(), [entry(7), entry(4), entry(2)]);
+        }
+    }
+
     #[test]
     fn refuses_what_is_no_tree() {
         for (code, want) in [
@@ -307,6 +383,9 @@ mod tests {
             (Code(vec![]).raw(&[0x74, 0]), "a jump before any comparison"),
             (Code(vec![]).to(&[0xe9], TEXT + 0x1fff), "a jump to what is no entry"),
             (Code(vec![]).raw(&[0x83, 0xfe, 1, 0x83, 0xfa, 1]), "a comparison of another register"),
+            (Code(vec![]).raw(&[0x5e, 0x83, 0xfe, 1]), "a comparison of another register"), // pop rsi
+            (Code(vec![]).raw(&[0xff, 0x24, 0xc5, 0, 0, 0, 0]), "a table for another register"),
+            (Code(vec![]).raw(&[0xff, 0x24, 0xf5, 0, 0, 0, 0x10]), "a table that is not in the image"),
             (Code(vec![]).raw(&[0x83, 0xfe, 1, 0x78, 0]), "a jump on another condition"), // js
             (Code(vec![]).raw(&[0x2e, 0x3e, 0x74, 0]), "an instruction that no comparison tree has"),
         ] {
