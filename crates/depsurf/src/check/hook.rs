@@ -9,9 +9,10 @@ use super::types::{NO_BTF, NO_BTF_MESSAGE, unread_btf};
 use crate::bpf::{Hook, Sec, TraceAt};
 use crate::image::arch;
 use crate::surface::attach::{Answer, Attach, EXIT_TEXT, Miss, Obstacle};
+use crate::surface::module::{self, Module};
 use crate::surface::syscall::EVENT_SYSTEM;
 use crate::surface::types::{Type, TypeKind};
-use crate::surface::{Fact, Surface, module};
+use crate::surface::{Fact, Surface};
 
 /// What is wrong with the hook of a program.
 pub(super) fn findings(surface: &Surface, sec: &Sec<'_>) -> Vec<Finding> {
@@ -93,17 +94,20 @@ pub(super) fn not_in_image(surface: &Surface) -> &'static str {
     }
 }
 
-/// What is used is in modules: one of them has to be loaded.
-pub(super) fn needs_module(subject: &str, modules: &[&str]) -> Finding {
+/// What is used is in modules: one of them has to be loaded. Nothing where one is.
+pub(super) fn needs_module(surface: &Surface, subject: &str, modules: &[&str]) -> Option<Finding> {
+    if modules.iter().any(|name| surface.module(name).is_some_and(Module::is_loaded)) {
+        return None;
+    }
     let choice = if modules.len() > 1 { ": one of them" } else { "" };
-    Finding::new(Rule::NeedsModule, subject, format!("in {}{choice}", module::words(modules)))
+    Some(Finding::new(Rule::NeedsModule, subject, format!("in {}{choice}", module::words(modules))))
 }
 
 /// That a type of BTF is in modules; nothing where vmlinux has it.
 pub(super) fn needs_module_of(surface: &Surface, found: Type<'_>, subject: &str) -> Option<Finding> {
     surface.module_of_type(found)?;
     let modules: Vec<&str> = surface.modules_with_type(found).iter().map(|module| module.name()).collect();
-    Some(needs_module(subject, &modules))
+    needs_module(surface, subject, &modules)
 }
 
 fn kprobe(surface: &Surface, function: &str, offset: i64, ret: bool, multi: bool) -> Vec<Finding> {
@@ -269,9 +273,9 @@ fn signature(name: &str, what: crate::surface::attach::Signature) -> (Finding, E
 
 /// What is to be said where it attaches: on what condition, and what is not seen.
 fn attached(name: &str, attach: &Attach<'_>, surface: &Surface) -> Vec<Finding> {
-    let condition = attach.module.map(|module| {
+    let condition = attach.module.and_then(|module| {
         let modules: Vec<&str> = [module].into_iter().chain(attach.also_in.iter().copied()).collect();
-        needs_module(name, &modules)
+        needs_module(surface, name, &modules)
     });
     condition.into_iter().chain(misses(name, &attach.misses, surface)).collect()
 }
@@ -323,7 +327,7 @@ fn event(surface: &Surface, category: &str, name: &str) -> Vec<Finding> {
         surface.tracepoints_named(name).filter(|it| it.has_event() && it.system() == Some(category));
     let event = events.next();
     if let Some(module) = event.and_then(|event| event.module()) {
-        return vec![needs_module(&subject, &[module.name()])];
+        return needs_module(surface, &subject, &[module.name()]).into_iter().collect();
     }
     let listed = event.is_some();
     let of_syscall = category == EVENT_SYSTEM && surface.syscall_event(name).is_some();
@@ -394,7 +398,8 @@ fn raw_tracepoint(surface: &Surface, name: &str, writable: bool) -> Vec<Finding>
             vec![Finding::new(Rule::NotWritable, name, evidence).fails(Errno::Einval, "Invalid argument")]
         }
         Some(found) => {
-            found.module().map(|module| needs_module(name, &[module.name()])).into_iter().collect()
+            let module = found.module();
+            module.and_then(|module| needs_module(surface, name, &[module.name()])).into_iter().collect()
         }
         None => vec![unread(surface, name, &[Fact::RawTracepoints]).unwrap_or_else(|| {
             Finding::new(Rule::NoRawTracepoint, name, not_in_image(surface)).fails(errno, message)

@@ -54,8 +54,9 @@ use self::spoil::Habit;
 use self::way::Inside;
 use crate::bpf::core::RelocationKind;
 use crate::bpf::{Class, Insn, POISON, Sec};
+use crate::surface::Surface;
+use crate::surface::module::{self, Module};
 use crate::surface::types::TypeId;
-use crate::surface::{Surface, module};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -478,6 +479,9 @@ fn patched(insns: &mut [Insn], slot: usize, patch: Patch, path: &str) -> Result<
     Ok(())
 }
 
+/// What libbpf says of a program with a relocation that it refuses.
+const REFUSED: &str = "failed to perform CO-RE relocations: -22";
+
 /// A path that leads nowhere in the kernel.
 fn absent(surface: &Surface, path: &crate::bpf::core::Path<'_>) -> Finding {
     let name = path.to_string();
@@ -503,6 +507,10 @@ fn contested(surface: &Surface, path: &str, candidates: [TypeId; 2]) -> Finding 
     let mut names: Vec<&str> = names.map(|module| module.name()).collect();
     names.dedup();
     let evidence = format!("in {}, with types that differ", module::words(&names));
+    let is_loaded = |name: &&str| surface.module(name).is_some_and(Module::is_loaded);
+    if names.iter().all(is_loaded) {
+        return Finding::new(Rule::RelocationRefused, path, evidence).fails(Errno::Einval, REFUSED);
+    }
     Finding::new(Rule::NeedsModule, path, evidence)
 }
 
@@ -513,6 +521,5 @@ fn refused(path: &str, refusal: Refusal) -> Finding {
         Refusal::TooWide => "no load takes the bitfield".into(),
         Refusal::UnknownKind => "a kind of relocation that is not known".into(),
     };
-    Finding::new(Rule::RelocationRefused, path, evidence)
-        .fails(Errno::Einval, "failed to perform CO-RE relocations: -22")
+    Finding::new(Rule::RelocationRefused, path, evidence).fails(Errno::Einval, REFUSED)
 }

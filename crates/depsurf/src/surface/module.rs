@@ -118,6 +118,12 @@ impl<'a> Module<'a> {
         self.record.flags.get() & record::MODULE_DEBUG != 0
     }
 
+    /// Whether it was loaded when the surface was read, which a running kernel tells and no file does.
+    #[must_use]
+    pub fn is_loaded(self) -> bool {
+        self.record.flags.get() & record::MODULE_LOADED != 0
+    }
+
     /// Ids of the types in its own BTF; empty where it has none.
     #[must_use]
     pub fn types(self) -> Range<u32> {

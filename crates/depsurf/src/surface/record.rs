@@ -418,6 +418,8 @@ records! {
 pub const MODULE_CODE: u32 = 1;
 /// [`Module::flags`]: its debug information was read, so that its functions are known.
 pub const MODULE_DEBUG: u32 = 1 << 1;
+/// [`Module::flags`]: it was loaded in the running kernel that the surface is of.
+pub const MODULE_LOADED: u32 = 1 << 2;
 
 /// Where the number of the module begins in [`Tracepoint::flags`] and [`Kfunc::evidence`].
 pub const MODULE_SHIFT: u32 = 16;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::surface::attach::tests::Image;
-use crate::surface::function::Inline;
 use crate::surface::record::{self, ATTACH_FTRACE, LSM_BPF, LSM_SLEEPABLE, NONE};
 use crate::surface::{Evidence, Meta};
 
@@ -41,9 +40,7 @@ fn with_lsm(attach: u32) -> Image {
 fn lsm_programs_need_trampolines() {
     assert_eq!(found(&with_lsm(ATTACH_FTRACE).surface(), "lsm/file_open"), []);
     assert_eq!(found(&with_lsm(ATTACH_FTRACE).surface(), "lsm.s/file_open"), []);
-    // As on arm64 6.1.
-    let weak = ("arch_prepare_bpf_trampoline", "kernel/bpf/trampoline.c", Inline::SeenUnknown, &[][..]);
-    let without = with_lsm(ATTACH_FTRACE).function(weak).surface();
+    let without = with_lsm(ATTACH_FTRACE).without_trampolines().surface();
     for section in ["lsm/file_open", "lsm.s/file_open"] {
         assert_eq!(found(&without, section), [(Rule::NoTrampoline, Consequence::AttachFails)]);
     }
@@ -72,4 +69,26 @@ fn of_two_refusals_of_a_program_the_earlier_one_is_told() {
         .set("noreturn_deny", "f", 0)
         .surface();
     assert_eq!(found(&never, "fexit.s/f"), [(Rule::NoReturn, Consequence::LoadFails)]);
+}
+
+#[test]
+fn what_a_module_has_needs_it_to_be_loaded() {
+    let with = |flags: u32| {
+        let mut image = Image::new().symbols(&[("f", ATTACH_FTRACE), ("g", ATTACH_FTRACE)]);
+        let first_symbol = image.symbols.len() as u32 - 1;
+        let name = image.parts.strings.intern(b"tiny").0.into();
+        image.parts.modules.push(record::Module {
+            name,
+            path: name,
+            first_symbol: first_symbol.into(),
+            first_type: image.parts.meta.btf_types.into(),
+            type_count: 0.into(),
+            flags: flags.into(),
+        });
+        image.surface()
+    };
+    let file = with(record::MODULE_CODE);
+    assert_eq!(found(&file, "kprobe/g"), [(Rule::NeedsModule, Consequence::Unknown)]);
+    assert_eq!(found(&file, "kprobe/f"), []);
+    assert_eq!(found(&with(record::MODULE_CODE | record::MODULE_LOADED), "kprobe/g"), []);
 }

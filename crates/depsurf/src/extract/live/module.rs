@@ -11,7 +11,7 @@ use crate::note::Notes;
 use crate::source::live::{Event, Live};
 use crate::surface::build::Parts;
 use crate::surface::meta::Evidence;
-use crate::surface::record::{self, MODULE_CODE};
+use crate::surface::record::{self, MODULE_CODE, MODULE_LOADED};
 
 /// Adds the types of the modules, and what these tell; and their records, which have no symbols yet. `events` are those that the
 /// kernel itself has not.
@@ -54,7 +54,7 @@ pub fn types(live: &Live, mut events: Vec<&Event>, parts: &mut Parts, notes: &mu
             first_symbol: 0.into(),
             first_type: own.start.into(),
             type_count: (own.end - own.start).into(),
-            flags: MODULE_CODE.into(),
+            flags: (MODULE_CODE | MODULE_LOADED).into(),
         });
     }
     for event in events {

@@ -36,6 +36,7 @@ ffffffff81000140 T __noinstr_text_start
 ffffffff81000140 T exc_nmi
 ffffffff81000160 T __noinstr_text_end
 ffffffff81000180 T register_ftrace_direct
+ffffffff81000190 T arch_prepare_bpf_trampoline
 ffffffff82000000 D jiffies
 ffffffff82000100 R __start___ksymtab
 ffffffff82000100 r __ksymtab_vfs_read
@@ -290,6 +291,7 @@ fn loaded_modules_are_part_of_a_running_kernel() {
     assert!(read.has(ATTACH_FTRACE | ATTACH_ERROR_INJECTION));
     let attach = surface.attach("ext4_read");
     assert_eq!((attach.kprobe, attach.module), (Answer::Yes, Some("ext4")));
+    assert!(surface.modules().all(|module| module.is_loaded()));
     assert_eq!(surface.symbols_named("vfs_read").next().unwrap().module().map(|it| it.name()), None);
 
     let event = surface.tracepoints().find(|it| it.name() == "ext4_da").unwrap();
