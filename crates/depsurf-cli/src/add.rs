@@ -72,8 +72,12 @@ fn inputs(verb: &Add) -> depsurf::Result<Vec<Input>> {
     let mut inputs = source::pair(&verb.files)?;
     let option = match inputs.as_mut_slice() {
         [input] => {
-            if verb.config.is_some() {
-                input.config.clone_from(&verb.config);
+            if let Some(config) = &verb.config {
+                // A package with it may have the code of modules, or of the vmlinux, where these are stripped.
+                if source::identify(config).is_ok_and(|kind| matches!(kind, Kind::Package(_))) {
+                    input.modules.push(config.clone());
+                }
+                input.config = Some(config.clone());
             }
             None
         }

@@ -11,6 +11,7 @@ use common::Home;
 use testkit::Target;
 use testkit::elf::{Elf, Machine};
 use testkit::kernel::Kernel;
+use testkit::package::{cpio, rpm};
 
 const NAME: &str = "6.1.0-50-test-generic-amd64";
 
@@ -250,4 +251,28 @@ fn a_part_of_a_kernel_does_not_replace_all_of_it() {
     assert_eq!(fs::read(&path).unwrap(), whole);
     home.run(&["add", "btf", "--name", NAME, "--force"]).fine();
     assert_ne!(fs::read(&path).unwrap(), whole);
+}
+
+#[test]
+fn the_package_with_the_configuration_may_have_the_code() {
+    let release = "6.1.0-50-test";
+    let elf = Kernel::sample(Machine::X86_64, Target::LE64).build().elf;
+    let package = |name: &str, files: &[(&str, &[u8])]| {
+        let fields = [(1000, name), (1001, "6.1.0"), (1002, "1"), (1022, "x86_64")];
+        rpm(&fields, &cpio(files))
+    };
+    let home = Home::new();
+    let debug = (format!("./usr/lib/debug/boot/vmlinux-{release}.debug"), elf.only_debug().build());
+    let code = (format!("./boot/vmlinux-{release}"), elf.without_debug().build());
+    let config = format!("./boot/config-{release}");
+    let debug = package("kernel-default-debuginfo", &[(&debug.0, &debug.1)]);
+    let default = package("kernel-default", &[(&config, b"CONFIG_BPF=y\n"), (&code.0, &code.1)]);
+    fs::write(home.path().join("debug.rpm"), debug).unwrap();
+    fs::write(home.path().join("default.rpm"), default).unwrap();
+    let told = home.run(&["add", "debug.rpm"]).failed();
+    assert!(told.contains("no code, which is in a file of its own"), "{told}");
+    home.run(&["add", "debug.rpm", "--config", "default.rpm"]).fine();
+    let page = home.run(&["show", "function", "vfs_read"]).fine();
+    assert!(page.contains("kprobe, kretprobe  yes"), "{page}");
+    assert!(home.run(&["show", "config", "CONFIG_BPF"]).fine().contains('y'));
 }

@@ -142,6 +142,28 @@ fn module() -> Option<[Vec<u8>; 3]> {
     files
 }
 
+/// The sample's code, and its debug information.
+fn halves() -> [Vec<u8>; 2] {
+    let whole = Kernel::sample(Machine::X86_64, Target::LE64).build().elf;
+    [whole.without_debug().build(), whole.only_debug().build()]
+}
+
+/// Pages that need both halves: symbols and sites from one, inlining and types from the other.
+fn pages(home: &Home) -> String {
+    [["function", "vfs_read"], ["function", "access_ok"], ["struct", "file"], ["config", "CONFIG_BPF"]]
+        .map(|[kind, name]| home.run(&["show", "-v", kind, name]).fine())
+        .concat()
+}
+
+/// The same of the sample, added as a file.
+fn pages_of_whole() -> String {
+    let home = Home::new();
+    fs::write(home.path().join("vmlinux"), vmlinux()).unwrap();
+    fs::write(home.path().join("config"), CONFIG).unwrap();
+    home.run(&["add", "vmlinux", "--config", "config"]).fine();
+    pages(&home)
+}
+
 /// A mirror with a module in the debug package, 2 MB of another that is none, and perhaps one in the other package.
 fn with_modules(debug: &[u8], code: Option<&[u8]>) -> Server {
     let tiny = |place: &str, bytes: &[u8]| {
@@ -400,6 +422,32 @@ fn a_kernel_comes_from_debuginfod_by_its_build_id() {
     }
     assert_eq!(ran.fine(), format!("{NAME}\n"));
     assert_eq!(fetched(&home)["checked"], "build-id");
+}
+
+#[test]
+fn debuginfod_gives_code_and_debug_information_as_two_files() {
+    let ([code, debug], home) = (halves(), Home::new());
+    fs::write(home.path().join("vmlinux"), vmlinux()).unwrap();
+    home.run(&["add", "vmlinux"]).fine();
+    let list = home.run(&["list", "--format", "json"]).fine();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = list["kernels"][0]["build_id"].as_str().unwrap();
+    let whole = pages(&home);
+    let path = |what: &str| format!("/buildid/{id}/{what}");
+    let debug = (path("debuginfo"), File::new(debug));
+    let server = Server::start(BTreeMap::from([debug.clone(), (path("executable"), File::new(code))]));
+    let pull = |home: &Home, server: &Server| {
+        home.run(&["pull", "--mirror", &server.url(), &format!("debuginfod:{id}")])
+    };
+    let home = Home::new();
+    assert_eq!(pull(&home, &server).fine(), format!("{NAME}\n"));
+    assert_eq!((pages(&home), in_cache(&home)), (whole, vec![]));
+    assert_eq!(fetched(&home)["checked"], "build-id");
+
+    let (home, server) = (Home::new(), Server::start(BTreeMap::from([debug])));
+    let told = pull(&home, &server).failed();
+    assert!(told.contains("/executable`: the server says 404"), "{told}");
+    assert!(!home.dataset().exists());
 }
 
 #[test]

@@ -5,6 +5,12 @@ use crate::http::Client;
 use crate::place::{Found, Kernel, Place, Remote, Signatures};
 use crate::spec::Wanted;
 
+/// What stands behind a build id to ask for its debug information, and for its code.
+const DEBUG: &str = "/debuginfo";
+const CODE: &str = "/executable";
+
+const NO_SIZE: &str = "the server does not tell the size";
+
 /// Some servers.
 pub struct Debuginfod {
     urls: Vec<String>,
@@ -17,6 +23,18 @@ impl Debuginfod {
     pub fn new(urls: &str, client: &Client) -> Self {
         let urls = urls.split_ascii_whitespace().filter(|url| url.starts_with("http"));
         Self { urls: urls.map(|url| url.trim_end_matches('/').to_owned()).collect(), client: client.clone() }
+    }
+
+    /// The file with the code that belongs to debug information a server gave, where these are two files.
+    ///
+    /// # Errors
+    /// When the server does not have it, or cannot be asked.
+    pub fn code(client: &Client, debug: &Remote) -> Result<Remote> {
+        let base = debug.url.strip_suffix(DEBUG).unwrap_or(&debug.url);
+        let url = format!("{base}{CODE}");
+        let size = client.get(&url, None)?.length;
+        let size = size.ok_or_else(|| Error::Answer { url: url.clone(), what: NO_SIZE.into() })?;
+        Ok(Remote { file: format!("{}.code", debug.name), url, size, ..debug.clone() })
     }
 }
 
@@ -34,7 +52,7 @@ impl Place for Debuginfod {
         }
         let mut warnings = Vec::new();
         for server in &self.urls {
-            let url = format!("{server}/buildid/{id}/debuginfo");
+            let url = format!("{server}/buildid/{id}{DEBUG}");
             // There is no index; what the answer begins with tells the size, and the rest is not read.
             let answer = match self.client.get(&url, None) {
                 Err(error) if error.is_missing() => continue,
@@ -45,7 +63,7 @@ impl Place for Debuginfod {
                 Ok(answer) => answer,
             };
             let Some(size) = answer.length else {
-                warnings.push(format!("`{url}`: the server does not tell the size"));
+                warnings.push(format!("`{url}`: {NO_SIZE}"));
                 continue;
             };
             let image = Remote {

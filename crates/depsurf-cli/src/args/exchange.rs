@@ -30,7 +30,7 @@ pub struct Add {
     /// With --live: where /proc, /sys and /boot are, as of a machine whose files were copied.
     #[arg(long, value_name = "DIR", default_value = "/", requires = "live", hide_default_value = true)]
     pub root: PathBuf,
-    /// Where the kernel's configuration is: a file like /boot/config-*, or the image package.
+    /// Where the kernel's configuration is: a file like /boot/config-*, or the image package, which may have stripped code as well.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Keep the kernel under this name instead of its own: VERSION-RELEASE-FLAVOUR-ARCH, or what a distribution

@@ -42,10 +42,22 @@ struct Item {
 #[derive(Default)]
 struct Beside {
     config: Option<Config>,
-    /// Packages that are there as a whole and may have modules.
+    /// Packages that may have the code of the vmlinux, or modules, for which they are there as a whole.
     packages: Vec<Download>,
+    /// Bytes that came over the network, of those that are finished.
+    fetched: u64,
     /// What the user should know of all that is fetched.
     warnings: Vec<String>,
+}
+
+impl Beside {
+    /// Waits for what is still wanted of the packages, checks them, and keeps or removes them.
+    fn finish(&mut self, keep: bool) -> depsurf::Result<()> {
+        for package in self.packages.drain(..) {
+            self.fetched += package.finish(keep)?.fetched;
+        }
+        Ok(())
+    }
 }
 
 /// What all kernels have in common.
@@ -205,17 +217,13 @@ impl Work<'_> {
                 warnings: Vec::new(),
             });
         }
-        let mut fetched = 0;
         let mut beside = Beside::default();
         if let Some(remote) = &kernel.config {
             progress.step("fetch the configuration", None);
             let (config, package) = self.config(remote, &mut beside)?;
             beside.config = Some(config);
-            match self.reads_modules() {
-                // Where modules are stripped, their code is in this package.
-                true => beside.packages.push(package),
-                false => fetched += package.finish(self.verb.keep)?.fetched,
-            }
+            // Where the vmlinux or modules are stripped, their code is in this package.
+            beside.packages.push(package);
         }
         if self.reads_modules() {
             for remote in &kernel.modules {
@@ -229,11 +237,9 @@ impl Work<'_> {
             true => self.while_it_arrives(item, download, &mut beside, progress),
             false => self.when_it_is_there(item, download, &mut beside, progress),
         }?;
-        fetched += finished.fetched;
         // Nothing is kept before all was compared.
-        for package in beside.packages {
-            fetched += package.finish(self.verb.keep)?.fetched;
-        }
+        beside.finish(self.verb.keep)?;
+        let fetched = finished.fetched + beside.fetched;
         progress.step("keep the surface", None);
         Dataset::create(&self.dataset)?.add(&surface)?;
         let size = self.size(kernel);
@@ -331,13 +337,24 @@ impl Work<'_> {
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
         let file = &item.kernel.image.file;
-        let kernel = source::fetched(file, download.bytes(), &download, progress);
-        let (mut kernel, download) = settled(kernel, download)?;
-        if self.reads_modules() {
+        let kernel = source::fetched(file, download.bytes(), &download, progress).and_then(|mut kernel| {
             kernel.modules.push(ModulePackage::arriving(download.arriving()));
+            add_beside(&mut kernel, beside);
+            let is_half = source::part(&kernel.vmlinux) == source::Part::Debug;
+            Ok((source::complete(kernel, progress)?, is_half))
+        });
+        let (kernel, is_half) = match kernel {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                give_up(&error, download, beside);
+                return Err(error);
+            }
+        };
+        let is_whole = download.is_whole() && (!is_half || beside.packages.iter().all(Download::is_whole));
+        if !self.reads_modules() {
+            beside.finish(self.verb.keep)?;
         }
-        add_beside(&mut kernel, beside);
-        let checked = if download.is_whole() { Checked::Whole } else { Checked::Index };
+        let checked = if is_whole { Checked::Whole } else { Checked::Index };
         let signed = signed(&item.kernel.image, download.signature()?, checked);
         // What is left of the package arrives meanwhile. Nothing is kept before it was compared.
         let extracted = self.extract(item, &kernel, (checked, signed), progress);
@@ -345,10 +362,7 @@ impl Work<'_> {
         let (surface, notes) = match extracted {
             Ok(extracted) => extracted,
             Err(error) => {
-                if !is_about_fetching(&error) {
-                    download.discard();
-                    beside.packages.drain(..).for_each(Download::discard);
-                }
+                give_up(&error, download, beside);
                 return Err(error);
             }
         };
@@ -364,12 +378,20 @@ impl Work<'_> {
         beside: &mut Beside,
         progress: &dyn Progress,
     ) -> depsurf::Result<(Surface, Vec<String>, Finished)> {
-        let finished = download.finish(true)?;
-        let path = finished.path.as_deref().unwrap_or(Path::new(&item.kernel.image.file));
+        let mut finished = download.finish(true)?;
+        let path = finished.path.clone().unwrap_or_else(|| item.kernel.image.file.clone().into());
+        let by_id = item.place == "debuginfod";
+        let mut options = source::Options::default();
+        if by_id && source::part(&source::Bytes::map(&path)?) == source::Part::Debug {
+            progress.step("fetch the code", None);
+            let remote = Debuginfod::code(&self.client, &item.kernel.image)?;
+            let code = self.begin(&remote, Amount::Whole, beside)?.finish(true)?;
+            finished.fetched += code.fetched;
+            options.modules.extend(code.path);
+        }
         let read = || {
-            let mut kernel = source::open(path, &source::Options::default(), progress)?;
+            let mut kernel = source::open(&path, &options, progress)?;
             add_beside(&mut kernel, beside);
-            let by_id = item.place == "debuginfod";
             let checked = if by_id { Checked::BuildId } else { Checked::Whole };
             let (surface, notes) = self.extract(item, &kernel, (checked, Vec::new()), progress)?;
             if by_id && surface.meta().build_id.as_deref() != Some(&item.kernel.image.name) {
@@ -385,7 +407,7 @@ impl Work<'_> {
             Ok((surface, notes))
         };
         let result = read();
-        self.forget(path);
+        options.modules.iter().chain([&path]).for_each(|path| self.forget(path));
         let (surface, notes) = result?;
         Ok((surface, notes, finished))
     }
@@ -459,6 +481,14 @@ fn settled<T>(read: depsurf::Result<T>, download: Download) -> depsurf::Result<(
             }
             Err(error)
         }
+    }
+}
+
+/// Throws away what has arrived, unless it was the connection that failed.
+fn give_up(error: &Error, download: Download, beside: &mut Beside) {
+    if !is_about_fetching(error) {
+        download.discard();
+        beside.packages.drain(..).for_each(Download::discard);
     }
 }
 

@@ -1,12 +1,15 @@
 //! Repositories of RPM packages.
 
+use testkit::Target;
+use testkit::elf::Machine;
+use testkit::kernel::Kernel;
 use testkit::key::Key;
 use testkit::mirror;
 use testkit::rpm::{self, Rpm};
 use testkit::server::Server;
 
 use super::common::{Home, Ran};
-use super::{CONFIG, NAME, RELEASE, fetched, in_cache, module, vmlinux};
+use super::{CONFIG, NAME, RELEASE, fetched, halves, in_cache, module, pages, pages_of_whole, vmlinux};
 
 const SPEC: &str = "fedora:40/x86_64";
 
@@ -167,4 +170,50 @@ fn modules_come_from_packages_of_their_own() {
     assert!(!home.dataset().exists());
     // What had arrived is there for the next run.
     assert!(in_cache(&home).iter().any(|name| name.starts_with("kernel-core-")), "{:?}", in_cache(&home));
+}
+
+#[test]
+fn suse_has_code_and_debug_information_in_two_packages() {
+    let [code, debug] = halves();
+    let noise = mirror::noise(3 << 20);
+    let debuginfo = || {
+        let path = format!("./usr/lib/debug/boot/vmlinux-{RELEASE}.debug");
+        package("kernel-default-debuginfo", &[(&path, &debug), ("./usr/lib/debug/z", &noise)])
+    };
+    let default = |code: &[u8]| {
+        let [config, vmlinux] = ["config", "vmlinux"].map(|name| format!("./boot/{name}-{RELEASE}"));
+        let code = xz(code);
+        let files = [(&*config, CONFIG.as_bytes()), (&(vmlinux + ".xz"), &code), ("./lib/z", &noise)];
+        package("kernel-default", &files)
+    };
+    let pull = |home: &Home, server: &Server, arguments: &[&str]| -> Ran {
+        let mut command = home.command();
+        command.args(["pull", "--unsigned", "--timeout", "5"]);
+        for name in ["debug", "os"] {
+            command.args(["--mirror", &format!("{}/{name}", server.url())]);
+        }
+        command.args(arguments).arg("fedora:40/default-x86_64").output().unwrap().into()
+    };
+    let whole = pages_of_whole();
+    for (arguments, checked) in [(&[][..], "index"), (&["--verify"], "whole")] {
+        let (home, server) = (Home::new(), repositories(&[debuginfo()], &[default(&code)]));
+        assert_eq!(pull(&home, &server, arguments).fine(), format!("{NAME}\n"));
+        assert_eq!((pages(&home), in_cache(&home)), (whole.clone(), vec![]));
+        assert_eq!(fetched(&home)["checked"], checked);
+        let sent: usize = server.asked().iter().map(|asked| asked.sent).sum();
+        assert_eq!(sent < 5 << 20, checked == "index", "{sent}");
+    }
+
+    // One half alone, and one of another build, change nothing.
+    let other =
+        Kernel::sample(Machine::X86_64, Target::LE64).build_id(&[7; 20]).build().elf.without_debug().build();
+    for (others, why) in [
+        (vec![], "no code, which is in a file of its own"),
+        (vec![default(&other)], "the code is of another build than the debug information"),
+    ] {
+        let (home, server) = (Home::new(), repositories(&[debuginfo()], &others));
+        let told = pull(&home, &server, &[]).failed();
+        assert!(told.contains(why), "{told}");
+        assert_eq!((in_cache(&home).len(), home.dataset().exists()), (0, false));
+    }
 }

@@ -44,8 +44,10 @@ pub enum Part {
     Debug,
 }
 
-/// Finds the other half of a kernel's vmlinux, where it has one, in the place it came from and in what was given besides,
-/// and puts both together. Without code there is no kernel; without debug information it stays as it is.
+/// Finds the other half of a kernel's vmlinux, where it has one, among [`Kernel::modules`]: in the place it came from, and in
+/// what was given besides. Puts both together. Without code there is no kernel; without debug information it stays as it is.
+///
+/// [`super::open`] does it itself; [`super::fetched`] cannot, because it knows of one package.
 ///
 /// # Errors
 /// When the code is missing, or the other half is damaged or of another build.

@@ -59,6 +59,7 @@ use serde::{Deserialize, Serialize};
 pub use bytes::Bytes;
 pub use deb::Package;
 pub(crate) use deb::debug_package;
+pub use halves::{Part, complete, part};
 pub use input::Ranges;
 pub use modules::{Arriving, Batches, Choice as ModuleChoice, ModuleFile, ModulePackage};
 pub use pair::{Input, Kind, identify, pair};
@@ -176,7 +177,7 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
         let place = ModulePackage::open(path).map_err(|e| e.at(path.to_string_lossy()))?;
         kernel.modules.push(place);
     }
-    halves::complete(kernel, progress).map_err(|e| e.at(path.to_string_lossy()))
+    complete(kernel, progress).map_err(|e| e.at(path.to_string_lossy()))
 }
 
 /// As [`open`], from bytes in memory; `name` takes the place of the file name.
@@ -185,7 +186,7 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
 /// As [`open`].
 pub fn open_bytes(name: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {
     let kernel = unwrap(name.into(), Bytes::owned(bytes.to_vec()), progress);
-    kernel.and_then(|kernel| halves::complete(kernel, progress)).map_err(|e| e.at(name))
+    kernel.and_then(|kernel| complete(kernel, progress)).map_err(|e| e.at(name))
 }
 
 /// Takes the wrapping off, whatever it is.

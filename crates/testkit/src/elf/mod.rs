@@ -134,6 +134,22 @@ impl Elf {
         self
     }
 
+    /// The half with the code: no debug information, as `objcopy --strip-debug` leaves it.
+    #[must_use]
+    pub fn without_debug(&self) -> Elf {
+        let mut half = self.clone();
+        half.sections.retain(|section| !section.name.starts_with(".debug_"));
+        half
+    }
+
+    /// The half with the debug information: nothing that is loaded has bytes, as `objcopy --only-keep-debug` leaves it.
+    #[must_use]
+    pub fn only_debug(&self) -> Elf {
+        let mut half = self.clone();
+        half.sections.iter_mut().for_each(Section::empty);
+        half
+    }
+
     /// Drops all symbols, as `strip` does.
     pub fn strip(&mut self) -> &mut Elf {
         self.symbols.clear();

@@ -90,6 +90,14 @@ impl Section {
         Section { align: 4, ..Section::rodata(name, address, data) }.kind(SHT_NOTE)
     }
 
+    /// Takes the bytes of what is loaded away; notes keep theirs.
+    pub(super) fn empty(&mut self) {
+        if self.flags & SHF_ALLOC != 0 && !matches!(self.kind, SHT_NOBITS | SHT_NOTE) {
+            self.nobits_size = std::mem::take(&mut self.data).len() as u64;
+            self.kind = SHT_NOBITS;
+        }
+    }
+
     /// Sets `sh_type`.
     pub fn kind(mut self, kind: u32) -> Section {
         self.kind = kind;

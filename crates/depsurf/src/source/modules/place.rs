@@ -105,14 +105,16 @@ impl ModulePackage {
     /// # Errors
     /// When the package is damaged.
     pub(in super::super) fn place(&self) -> Result<Place<'_>> {
-        let bytes = match &self.contents {
+        let (input, bytes) = match &self.contents {
             Contents::Directory(directory) => return Ok(Place::Directory(&directory.vmlinux)),
-            Contents::Arriving(_) => return Ok(Place::Nothing),
-            Contents::Package(bytes) => bytes,
+            Contents::Arriving(package) => (Input::fetched(package.bytes(), &**package), None),
+            Contents::Package(bytes) => (Input::from(&**bytes), Some(bytes)),
         };
-        Ok(match members(Input::from(&**bytes))? {
-            Some(Members { files, .. }) => Place::Files(files),
-            None => Place::File(bytes),
+        Ok(match (members(input)?, bytes) {
+            (Some(Members { files, .. }), _) => Place::Files(files),
+            (None, Some(bytes)) => Place::File(bytes),
+            // Only packages are read while they arrive.
+            (None, None) => Place::Nothing,
         })
     }
 
