@@ -13,6 +13,11 @@ use depsurf::progress::Silent;
 use depsurf::surface::strings::Strings;
 use depsurf::surface::types::TypeTable;
 use gimli::SectionId;
+use testkit::Target;
+use testkit::dwarf::{
+    DW_AT_import, DW_ATE_signed, DW_INL_inlined, DW_TAG_imported_unit, DebugSections, Die, Dwarf, Style,
+    Unit, Value, base_type, call_site, inlined_subroutine, subprogram,
+};
 
 use crate::patch::{Patches, write_at};
 use crate::{kernels, walk};
@@ -37,14 +42,38 @@ struct Base {
 }
 
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
+    let sections = |debug: &DebugSections| SECTIONS.iter().map(|id| debug.get(id.name()).to_vec()).collect();
     let kernels = kernels::all().into_iter();
-    kernels
+    let mut bases: Vec<Base> = kernels
         .map(|kernel| Base {
             big_endian: kernel.elf.target().endian == testkit::Endian::Big,
-            sections: SECTIONS.iter().map(|id| kernel.debug.get(id.name()).to_vec()).collect(),
+            sections: sections(&kernel.debug),
         })
-        .collect()
+        .collect();
+    bases.push(Base { big_endian: false, sections: sections(&with_imports()) });
+    bases
 });
+
+/// What `dwz` leaves: partial units that others import, one of them through another.
+fn with_imports() -> DebugSections {
+    let import =
+        |label: &str| Die::new(DW_TAG_imported_unit).attr(DW_AT_import, Value::RefAddr(label.into()));
+    let inline =
+        subprogram("get_order").label("get_order").decl("include/order.h", 29).inline(DW_INL_inlined);
+    let types = Unit::partial("").label("types").child(base_type("int", 4, DW_ATE_signed));
+    let shared = Unit::partial("").label("shared").children([
+        import("types"),
+        inline,
+        subprogram("kfree").label("kfree").external().declaration().parameter("p", "int"),
+    ]);
+    let user = |file: &str, address: u64| {
+        let copy = inlined_subroutine("get_order", file, 2, address + 4);
+        let caller = subprogram("f").external().decl(file, 1).low_pc(address).size(16);
+        Unit::new(file).children([import("shared"), caller.children([copy, call_site("kfree")])])
+    };
+    let units = [types, shared, user("fs/a.c", 0x1000), user("fs/b.c", 0x2000)];
+    Dwarf::new(Target::LE64, 5).style(Style::Gcc).units(units).build()
+}
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();

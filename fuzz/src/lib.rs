@@ -8,9 +8,11 @@
 pub mod boot;
 pub mod btf;
 pub mod dwarf;
+pub mod halves;
 pub mod image;
 pub mod import;
 mod kernels;
+pub mod live;
 mod memory;
 pub mod names;
 pub mod object;

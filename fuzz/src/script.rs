@@ -16,7 +16,10 @@ const BCC: &str = "from bcc import BPF\ntext = \"\"\"\nint kprobe__vfs_read(stru
 const SIDE: &str = "[program.a]\ntarget = [\"kprobe/a\", \"fentry/b\"]\nwhen = \"x\"\n[[any_of]]\nprograms = [\"b\", [\"c\"]]\n";
 
 pub fn seeds() -> Vec<Vec<u8>> {
-    (0..).zip([BPFTRACE, BCC, SIDE]).map(|(mode, text): (u8, _)| [&[mode][..], text.as_bytes()].concat()).collect()
+    (0..)
+        .zip([BPFTRACE, BCC, SIDE])
+        .map(|(mode, text): (u8, _)| [&[mode][..], text.as_bytes()].concat())
+        .collect()
 }
 
 pub fn run(data: &[u8]) {

@@ -1,17 +1,19 @@
-//! Target `wrapping`: RPM packages, tar archives and files that are compressed as a whole.
+//! Target `wrapping`: RPM packages, signed or not, tar archives and files that are compressed as a whole.
 //!
 //! The first byte chooses the wrapping, the second the compression; from 0x80 on the rest is the file itself. Buffers
 //! of patches are the archive, and the file with it.
 
 use std::hint::black_box;
 use std::io::Write;
+use std::ops::Range;
 
 use depsurf::extract::{self, Options};
 use depsurf::progress::Silent;
-use depsurf::source;
+use depsurf::source::{self, Ranges, Rpm};
 use testkit::Target;
 use testkit::elf::{Elf, Machine, Section, Symbol};
 use testkit::package::{cpio, member, rpm, tar};
+use testkit::rpm::{self as signed, Value, tag};
 
 use crate::patch::{Patch, Patches, write_at};
 
@@ -38,7 +40,7 @@ fn vmlinux() -> Vec<u8> {
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for wrapping in 0..3u8 {
+    for wrapping in 0..4u8 {
         for compression in 0..4u8 {
             seeds.push(vec![wrapping, compression]);
             for (buffer, offset, bytes) in [
@@ -59,9 +61,35 @@ pub fn seeds() -> Vec<Vec<u8>> {
 pub fn run(data: &[u8]) {
     let [wrapping, compression, rest @ ..] = data else { return };
     let file = if wrapping & RAW != 0 { rest.to_vec() } else { wrapped(*wrapping, *compression, rest) };
+    if let Ok(rpm) = Rpm::fetched(&file, &Here) {
+        black_box((rpm.package(), rpm.header().len(), rpm.payload_sha256()));
+        black_box((rpm.signatures().is_ok(), rpm.payload().is_ok()));
+    }
     let Ok(kernel) = source::open_bytes("kernel", &file, &Silent) else { return };
     black_box((kernel.origin.release(), kernel.vmlinux.present_len()));
     black_box(extract::surface(&kernel, &Options::default(), &Silent).is_ok());
+}
+
+/// Everything is there.
+struct Here;
+
+impl Ranges for Here {
+    fn ensure(&self, _: Range<u64>) -> depsurf::Result<()> {
+        Ok(())
+    }
+
+    fn expect(&self, _: &[Range<u64>]) {}
+}
+
+/// A package with what signatures are kept in. They are by nobody: that is gpgv's to tell.
+fn with_signatures(payload: Vec<u8>) -> Vec<u8> {
+    let mut package = signed::Rpm::new(FIELDS[0].1, "6.11.4", "301.fc41", &[], <[u8]>::to_vec);
+    package.payload = payload;
+    package.signature = vec![
+        (tag::RSA_HEADER, Value::Binary(vec![0x89, 2, 0x33, 4])),
+        (tag::OPENPGP, Value::Texts(vec!["iHUEABYK".into(), "wsBzBAABCAAn".into()])),
+    ];
+    package.bytes()
 }
 
 fn wrapped(wrapping: u8, compression: u8, patches: &[u8]) -> Vec<u8> {
@@ -75,13 +103,17 @@ fn wrapped(wrapping: u8, compression: u8, patches: &[u8]) -> Vec<u8> {
         bytes
     };
     let (config, path) = ("lib/modules/6.11.4-301.fc41.x86_64/config", "usr/lib/debug/boot/vmlinux");
-    let archive = match wrapping % 3 {
-        0 => cpio(&[(config, CONFIG), (path, &vmlinux())]),
+    let archive = match wrapping % 4 {
+        0 | 3 => cpio(&[(config, CONFIG), (path, &vmlinux())]),
         1 => tar(&[member(config, b'0', CONFIG), member(path, b'0', &vmlinux())]),
         _ => vmlinux(),
     };
     let packed = compress(&change(ARCHIVE, archive), compression);
-    let file = if wrapping % 3 == 0 { rpm(&FIELDS, &packed) } else { packed };
+    let file = match wrapping % 4 {
+        0 => rpm(&FIELDS, &packed),
+        3 => with_signatures(packed),
+        _ => packed,
+    };
     change(FILE, file)
 }
 

@@ -44,6 +44,10 @@ pub enum Target {
     Wrapping,
     /// Bootable images and bare BTF, down to a surface
     Boot,
+    /// A vmlinux in two files, down to a surface
+    Halves,
+    /// What a running kernel tells, down to a surface
+    Live,
     /// Surface files and packed surfaces
     Store,
     /// Files of DepSurf's dataset, down to a surface and back
@@ -70,6 +74,8 @@ impl Target {
             | Self::Package
             | Self::Wrapping
             | Self::Boot
+            | Self::Halves
+            | Self::Live
             | Self::Store
             | Self::Import
             | Self::Names => 64 << 10,
