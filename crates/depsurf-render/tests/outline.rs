@@ -32,6 +32,7 @@ fn image() -> Kernel {
     kernel.symbol("__pfx_vfs_read", 0xffff_ffff_812f_fff0, 0, 0, 0);
     kernel.symbol("fput.isra.0", 0xffff_ffff_8131_0000, 40, 0, record::ATTACH_FTRACE);
     kernel.symbol("register_ftrace_direct", 0xffff_ffff_8110_0000, 0, 1, 0);
+    kernel.symbol("arch_prepare_bpf_trampoline", 0xffff_ffff_8110_1000, 0, 1, 0);
     kernel.unknown(Fact::Functions, "a bootable image has no debug information");
     kernel
 }
@@ -162,8 +163,14 @@ fn names_are_suggested() {
     let near = suggest(&[&surface], Kind::Function, "kvm_rum");
     assert_eq!(near.names, ["kvm_run"]);
     assert_eq!(suggest(&[&surface], Kind::Struct, "static_only").kinds, [Kind::Function]);
-    assert_eq!(
-        surface.outlines(),
-        ["fput", "kvm_run", "register_ftrace_direct", "static_only", "vfs_read", "vfs_readv"]
-    );
+    let all = [
+        "arch_prepare_bpf_trampoline",
+        "fput",
+        "kvm_run",
+        "register_ftrace_direct",
+        "static_only",
+        "vfs_read",
+        "vfs_readv",
+    ];
+    assert_eq!(surface.outlines(), all);
 }
