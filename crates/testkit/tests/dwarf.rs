@@ -465,3 +465,46 @@ fn dwarfdump_has_no_complaints() {
         );
     }
 }
+
+/// A unit in a file of its own says what the same unit says in the image, and skeleton and unit have one id.
+#[test]
+fn split_units_are_found_by_their_ids() {
+    for (target, version, _) in combinations().filter(|(_, _, style)| *style == Style::Gcc) {
+        let [read_write, _] = sample();
+        let slab = Unit::new("mm/slab.c").children([
+            base_type("char", 1, DW_ATE_signed_char),
+            pointer("char"),
+            subprogram("kfree").external().low_pc(0x8100_0200).size(8).parameter("p", "char *"),
+            subprogram("ksize").low_pc(0x8100_0300).size(8),
+        ]);
+        let whole = Dwarf::new(target, version).unit(slab.clone()).build();
+        let debug =
+            Dwarf::new(target, version).units([read_write, slab.split("mm/slab.dwo", 0xfedc)]).build();
+        let image = load(&debug, target);
+        let header = image.units().last().unwrap().unwrap();
+        let skeleton = image.unit(header).unwrap();
+        assert_eq!(text(&image, &skeleton, skeleton.dwo_name().unwrap().unwrap()), "mm/slab.dwo");
+        assert_eq!(debug.dwo_names().collect::<Vec<_>>(), ["mm/slab.dwo"]);
+
+        let mut file = load(debug.dwo("mm/slab.dwo"), target);
+        file.make_dwo(&image);
+        let header = file.units().next().unwrap().unwrap();
+        let mut unit = file.unit(header).unwrap();
+        unit.copy_relocated_attributes(&skeleton);
+        assert_eq!((skeleton.dwo_id, unit.dwo_id), (Some(gimli::DwoId(0xfedc)), Some(gimli::DwoId(0xfedc))));
+        let names = |dwarf: &gimli::Dwarf<Slice<'_>>, unit: &gimli::Unit<Slice<'_>>| {
+            let mut names = Vec::new();
+            let mut entries = unit.entries();
+            while let Some(entry) = entries.next_dfs().unwrap() {
+                let name = entry.attr_value(DW_AT_name).map(|name| text(dwarf, unit, name));
+                let address = entry.attr_value(DW_AT_low_pc).filter(|_| entry.tag() == DW_TAG_subprogram);
+                let address = address.map(|value| dwarf.attr_address(unit, value).unwrap().unwrap());
+                names.push((entry.tag(), name, address));
+            }
+            names
+        };
+        let expected = load(&whole, target);
+        let expected_unit = expected.unit(expected.units().next().unwrap().unwrap()).unwrap();
+        assert_eq!(names(&file, &unit), names(&expected, &expected_unit), "{target:?} {version}");
+    }
+}

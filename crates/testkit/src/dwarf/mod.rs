@@ -25,6 +25,7 @@ mod code;
 mod die;
 mod line;
 mod lists;
+mod split;
 mod strings;
 mod types;
 mod unit;
@@ -116,6 +117,8 @@ pub struct DebugSections {
     labels: Vec<BTreeMap<String, u64>>,
     /// Offset in `.debug_info` of each unit's header.
     units: Vec<u64>,
+    /// Units that were split, by the names of their files.
+    split: BTreeMap<String, DebugSections>,
 }
 
 impl DebugSections {
@@ -130,6 +133,25 @@ impl DebugSections {
     /// When there is no such section.
     pub fn get_mut(&mut self, name: &str) -> &mut Vec<u8> {
         self.sections.get_mut(name).unwrap_or_else(|| panic!("no section `{name}`"))
+    }
+
+    /// The sections of a file that a unit was written to ([`Unit::split`]), under the names they have in an image.
+    ///
+    /// # Panics
+    /// When no unit was.
+    pub fn dwo(&self, name: &str) -> &DebugSections {
+        self.split.get(name).unwrap_or_else(|| panic!("no unit is in `{name}`"))
+    }
+
+    /// Names of the files that units were written to, in order.
+    pub fn dwo_names(&self) -> impl Iterator<Item = &str> {
+        self.split.keys().map(String::as_str)
+    }
+
+    /// All sections of a `.dwo` file, ready to be added to an [`crate::elf::Elf`].
+    pub fn into_dwo_sections(self) -> Vec<Section> {
+        let named = |(name, data): (&str, _)| Section::debug(format!("{name}.dwo"), data);
+        self.sections.into_iter().map(named).collect()
     }
 
     /// Drops a section.

@@ -44,6 +44,13 @@ impl Table {
         self.entries.is_empty()
     }
 
+    /// Appends the entries alone, as GNU's extension of DWARF 4 has them.
+    pub(super) fn write_bare(&self, size: u8, out: &mut Bytes) {
+        for entry in &self.entries {
+            out.number(*entry, size.into());
+        }
+    }
+
     /// Bytes of the header in front of the entries: where a `DW_AT_*_base` points.
     pub(super) const HEADER: u64 = 8;
 

@@ -18,6 +18,8 @@ pub struct Unit {
     pub(super) files: Vec<String>,
     pub(super) line_table: bool,
     pub(super) unterminated: bool,
+    /// Name and id of the file that it is in, if only its skeleton is in the image.
+    pub(super) split: Option<(String, u64)>,
     pub(super) faults: Faults,
 }
 
@@ -44,6 +46,7 @@ impl Unit {
             files: Vec::new(),
             line_table: true,
             unterminated: false,
+            split: None,
             faults: Faults::default(),
         }
         .producer("GNU C11 12.2.0 -mcmodel=kernel -O2")
@@ -130,6 +133,20 @@ impl Unit {
     /// Leaves out the line table and `DW_AT_stmt_list`. DIEs then name files by index only.
     pub fn without_line_table(mut self) -> Unit {
         self.line_table = false;
+        self
+    }
+
+    /// As [`Unit::split`], to a file beside the source: `fs/open.dwo` for `fs/open.c`.
+    pub fn split_beside(self, id: u64) -> Unit {
+        let stem = self.name.rsplit_once('.').map_or(&*self.name, |(stem, _)| stem);
+        let name = format!("{stem}.dwo");
+        self.split(&name, id)
+    }
+
+    /// Leaves only the skeleton in the image, and writes the unit to a file of this name with this id: by DWARF 5, or by
+    /// GNU's extension of DWARF 4.
+    pub fn split(mut self, name: &str, id: u64) -> Unit {
+        self.split = Some((name.to_owned(), id));
         self
     }
 

@@ -13,23 +13,24 @@ use super::{DebugSections, Dwarf, Style};
 use crate::{Bytes, Target};
 
 /// The sections under construction.
-struct Writer<'a> {
-    dwarf: &'a Dwarf,
-    info: Bytes,
-    abbrev: Bytes,
-    line: Bytes,
-    ranges: Bytes,
-    rnglists: Bytes,
+pub(super) struct Writer<'a> {
+    pub(super) dwarf: &'a Dwarf,
+    pub(super) info: Bytes,
+    pub(super) abbrev: Bytes,
+    pub(super) line: Bytes,
+    pub(super) ranges: Bytes,
+    pub(super) rnglists: Bytes,
     loc: Bytes,
     loclists: Bytes,
-    str_offsets: Bytes,
-    addr: Bytes,
+    pub(super) str_offsets: Bytes,
+    pub(super) addr: Bytes,
     strings: Strings,
-    line_strings: Strings,
+    pub(super) line_strings: Strings,
     /// Labels of each unit; offsets are those in `.debug_info`.
     labels: Vec<BTreeMap<String, u64>>,
-    unit_starts: Vec<u64>,
+    pub(super) unit_starts: Vec<u64>,
     fixups: Vec<Fixup>,
+    pub(super) split: BTreeMap<String, DebugSections>,
 }
 
 /// A reference to fill in.
@@ -41,18 +42,44 @@ struct Fixup {
 }
 
 /// What is per unit while it is written.
-struct UnitState {
+pub(super) struct UnitState {
     index: usize,
-    version: u16,
+    pub(super) version: u16,
     style: Style,
+    /// Whether this is the unit of a skeleton elsewhere.
+    is_split: bool,
     unterminated: bool,
-    files: Files,
+    pub(super) files: Files,
     line_table: bool,
-    ranges: Lists,
+    pub(super) ranges: Lists,
     locations: Lists,
-    string_table: Table,
-    address_table: Table,
-    abbreviations: Abbreviations,
+    pub(super) string_table: Table,
+    pub(super) address_table: Table,
+    pub(super) abbreviations: Abbreviations,
+}
+
+impl UnitState {
+    pub(super) fn new(target: Target, index: usize, unit: &Unit, version: u16, style: Style) -> UnitState {
+        UnitState {
+            index,
+            version,
+            style,
+            is_split: false,
+            unterminated: unit.unterminated,
+            files: Files::new(unit, version, style),
+            line_table: unit.line_table,
+            ranges: Lists::new(target, version, unit.low_pc),
+            locations: Lists::new(target, version, unit.low_pc),
+            string_table: Table::default(),
+            address_table: Table::default(),
+            abbreviations: Abbreviations::default(),
+        }
+    }
+
+    /// The state of a unit in a file of its own, which has strings and addresses by index whatever its version.
+    pub(super) fn split(target: Target, index: usize, unit: &Unit, version: u16) -> UnitState {
+        UnitState { is_split: true, ..UnitState::new(target, index, unit, version, Style::Clang) }
+    }
 }
 
 /// What tells one abbreviation from another.
@@ -60,7 +87,7 @@ type Shape = (DwTag, bool, Vec<(DwAt, DwForm, i64)>);
 
 /// The abbreviation table of a unit (DWARF 5 §7.5.3).
 #[derive(Default)]
-struct Abbreviations {
+pub(super) struct Abbreviations {
     codes: HashMap<Shape, u64>,
     shapes: Vec<Shape>,
 }
@@ -76,7 +103,7 @@ impl Abbreviations {
         code
     }
 
-    fn write(&self, out: &mut Bytes) {
+    pub(super) fn write(&self, out: &mut Bytes) {
         for (index, (tag, children, attributes)) in self.shapes.iter().enumerate() {
             out.uleb(index as u64 + 1).uleb(tag.0.into()).u8((*children).into());
             for (name, form, constant) in attributes {
@@ -118,33 +145,40 @@ fn labels_of(unit: &Unit) -> BTreeMap<String, u64> {
 const UNPLACED: u64 = 0;
 
 pub(super) fn write(dwarf: &Dwarf) -> DebugSections {
-    let empty = || dwarf.target.bytes();
-    let mut writer = Writer {
-        dwarf,
-        info: empty(),
-        abbrev: empty(),
-        line: empty(),
-        ranges: empty(),
-        rnglists: empty(),
-        loc: empty(),
-        loclists: empty(),
-        str_offsets: empty(),
-        addr: empty(),
-        strings: Strings::default(),
-        line_strings: Strings::default(),
-        labels: dwarf.units.iter().map(labels_of).collect(),
-        unit_starts: Vec::new(),
-        fixups: Vec::new(),
-    };
+    let mut writer = Writer::new(dwarf);
     for (index, unit) in dwarf.units.iter().enumerate() {
-        writer.unit(index, unit);
+        match &unit.split {
+            Some((name, id)) => writer.split_unit(index, unit, name, *id),
+            None => writer.unit(index, unit),
+        }
     }
-    writer.resolve();
     writer.finish()
 }
 
-impl Writer<'_> {
-    fn target(&self) -> Target {
+impl<'a> Writer<'a> {
+    pub(super) fn new(dwarf: &'a Dwarf) -> Self {
+        let empty = || dwarf.target.bytes();
+        Writer {
+            dwarf,
+            info: empty(),
+            abbrev: empty(),
+            line: empty(),
+            ranges: empty(),
+            rnglists: empty(),
+            loc: empty(),
+            loclists: empty(),
+            str_offsets: empty(),
+            addr: empty(),
+            strings: Strings::default(),
+            line_strings: Strings::default(),
+            labels: dwarf.units.iter().map(labels_of).collect(),
+            unit_starts: Vec::new(),
+            fixups: Vec::new(),
+            split: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn target(&self) -> Target {
         self.dwarf.target
     }
 
@@ -167,19 +201,7 @@ impl Writer<'_> {
             self.info.u32(abbreviations).u8(address_size);
         }
 
-        let mut state = UnitState {
-            index,
-            version,
-            style,
-            unterminated: unit.unterminated,
-            files: Files::new(unit, version, style),
-            line_table: unit.line_table,
-            ranges: Lists::new(target, version, unit.low_pc),
-            locations: Lists::new(target, version, unit.low_pc),
-            string_table: Table::default(),
-            address_table: Table::default(),
-            abbreviations: Abbreviations::default(),
-        };
+        let mut state = UnitState::new(target, index, unit, version, style);
         let root = self.root(unit, version, style);
         self.die(&mut state, &root, false);
 
@@ -239,7 +261,7 @@ impl Writer<'_> {
         }
     }
 
-    fn die(&mut self, state: &mut UnitState, die: &Die, followed: bool) {
+    pub(super) fn die(&mut self, state: &mut UnitState, die: &Die, followed: bool) {
         let offset = self.info.len();
         self.place(state.index, die, offset as u64);
 
@@ -297,7 +319,15 @@ impl Writer<'_> {
     /// Appends one value, with zeros in the place of references; returns its form, and the constant of an
     /// implicit one.
     fn value(&mut self, state: &mut UnitState, value: &Value, out: &mut Bytes) -> (DwForm, i64) {
+        let is_old = state.is_split && state.version < 5;
         let form = match value {
+            Value::Text(text) if is_old => {
+                let index = state.string_table.index(self.strings.add(text).into());
+                as_form(DW_FORM_GNU_str_index, out.uleb(index))
+            }
+            Value::Address(address) if is_old => {
+                as_form(DW_FORM_GNU_addr_index, out.uleb(state.address_table.index(*address)))
+            }
             Value::Text(text) if state.style == Style::Clang => {
                 let index = state.string_table.index(self.strings.add(text).into());
                 match u8::try_from(index) {
@@ -343,6 +373,8 @@ impl Writer<'_> {
             Value::Ranges(ranges) => {
                 let start = state.ranges.ranges(ranges);
                 match (state.version, state.style) {
+                    // From `DW_AT_GNU_ranges_base` of the skeleton on.
+                    (4, _) if state.is_split => as_form(DW_FORM_sec_offset, out.u32(start)),
                     (4, _) => as_form(DW_FORM_sec_offset, out.u32(self.ranges.len() as u32 + start)),
                     (_, Style::Gcc) => {
                         let base = self.rnglists.len() as u64 + Lists::HEADER;
@@ -398,7 +430,8 @@ impl Writer<'_> {
         }
     }
 
-    fn finish(self) -> DebugSections {
+    pub(super) fn finish(mut self) -> DebugSections {
+        self.resolve();
         let sections = [
             (".debug_info", self.info.into_vec()),
             (".debug_abbrev", self.abbrev.into_vec()),
@@ -416,6 +449,7 @@ impl Writer<'_> {
             sections: sections.into_iter().filter(|(_, data)| !data.is_empty()).collect(),
             labels: self.labels,
             units: self.unit_starts,
+            split: self.split,
         }
     }
 }

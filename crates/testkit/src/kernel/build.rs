@@ -33,7 +33,7 @@ impl Kernel {
         let dwarf = Dwarf::new(self.target, self.dwarf_version).style(self.style).siblings();
         let debug = dwarf.units(self.units.iter().cloned()).build();
         elf.sections(debug.clone().into_sections());
-        Image { elf, debug, types }
+        Image { elf, debug, machine: self.machine, types }
     }
 
     /// The banner and the embedded configuration.

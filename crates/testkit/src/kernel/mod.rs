@@ -36,7 +36,7 @@ use crate::Target;
 use crate::btf::TypeId;
 use crate::c::{TypeTable, Types};
 use crate::dwarf::{DebugSections, Style, Unit};
-use crate::elf::{Elf, Machine, Symbol};
+use crate::elf::{Elf, FileType, Machine, Symbol};
 use function::Regions;
 
 /// How the pointers in the image's tables are stored.
@@ -86,6 +86,7 @@ pub struct Image {
     pub elf: Elf,
     /// The debug sections, as they are in the file; for the offsets of DIEs.
     pub debug: DebugSections,
+    machine: Machine,
     types: TypeTable,
 }
 
@@ -93,6 +94,16 @@ impl Image {
     /// The bytes of the file.
     pub fn bytes(&self) -> Vec<u8> {
         self.elf.build()
+    }
+
+    /// The files of split units, by name: object files without code ([`Kernel::split`]).
+    pub fn dwo_files(&self) -> Vec<(String, Vec<u8>)> {
+        let file = |name: &str| {
+            let mut elf = Elf::new(self.machine, self.elf.target());
+            elf.file_type(FileType::Relocatable).sections(self.debug.dwo(name).clone().into_dwo_sections());
+            (name.to_owned(), elf.build())
+        };
+        self.debug.dwo_names().map(file).collect()
     }
 
     /// The contents of `.BTF`.
@@ -257,6 +268,13 @@ impl Kernel {
     /// Adds a compile unit. Without any the image has no debug information.
     pub fn unit(&mut self, unit: Unit) -> &mut Kernel {
         self.units.push(unit);
+        self
+    }
+
+    /// Leaves only skeletons of all units in the image, as `CONFIG_DEBUG_INFO_SPLIT` does.
+    pub fn split(&mut self) -> &mut Kernel {
+        let units = std::mem::take(&mut self.units);
+        self.units = (1..).zip(units).map(|(id, unit)| unit.split_beside(id)).collect();
         self
     }
 
