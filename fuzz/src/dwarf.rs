@@ -1,11 +1,11 @@
-//! Target `dwarf`: debug sections, to facts, to the types and functions of a surface.
+//! Target `dwarf`: debug sections, of an image and of `.dwo` files, to facts, to the types and functions of a surface.
 //!
 //! The first byte chooses the kernel whose sections the patches change; the second, the section to leave out.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use depsurf::dwarf::{self, Facts};
+use depsurf::dwarf::{self, Facts, IN_FILE, Located, Others, Sections};
 use depsurf::extract::function::functions;
 use depsurf::extract::types::{KnownTypes, TypeMapper};
 use depsurf::note::Notes;
@@ -38,19 +38,28 @@ const SECTIONS: [SectionId; 10] = [
 
 struct Base {
     big_endian: bool,
+    /// Those of the image, then those of each file.
     sections: Vec<Vec<u8>>,
+    /// Names of the files.
+    files: Vec<String>,
+}
+
+impl Base {
+    fn new(big_endian: bool, debug: &DebugSections) -> Self {
+        let files: Vec<String> = debug.dwo_names().map(str::to_owned).collect();
+        let image = SECTIONS.iter().map(|id| debug.get(id.name()).to_vec());
+        let in_files =
+            files.iter().flat_map(|file| IN_FILE.map(|id| debug.dwo(file).get(id.name()).to_vec()));
+        Self { big_endian, sections: image.chain(in_files).collect(), files }
+    }
 }
 
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
-    let sections = |debug: &DebugSections| SECTIONS.iter().map(|id| debug.get(id.name()).to_vec()).collect();
-    let kernels = kernels::all().into_iter();
+    let kernels = kernels::all().into_iter().chain(kernels::split());
     let mut bases: Vec<Base> = kernels
-        .map(|kernel| Base {
-            big_endian: kernel.elf.target().endian == testkit::Endian::Big,
-            sections: sections(&kernel.debug),
-        })
+        .map(|kernel| Base::new(kernel.elf.target().endian == testkit::Endian::Big, &kernel.debug))
         .collect();
-    bases.push(Base { big_endian: false, sections: sections(&with_imports()) });
+    bases.push(Base::new(false, &with_imports()));
     bases
 });
 
@@ -108,7 +117,20 @@ pub fn run(data: &[u8]) {
         section.clear();
     }
     let section = |id| SECTIONS.iter().position(|other| *other == id).map_or(&[][..], |at| &sections[at]);
-    if let Ok(facts) = dwarf::read(base.big_endian, section, &Silent) {
+    let (_, in_files) = sections.split_at(SECTIONS.len());
+    let located = dwarf::skeletons(base.big_endian, section).into_iter().map(|skeleton| {
+        let found = base.files.iter().position(|file| file.as_bytes() == skeleton.name);
+        Located { skeleton, files: found.into_iter().collect() }
+    });
+    let others = Others {
+        located: located.collect(),
+        files: in_files
+            .chunks(IN_FILE.len())
+            .map(|file| Ok(Sections(IN_FILE.into_iter().zip(file.iter().map(Vec::as_slice)).collect())))
+            .collect(),
+        package: None,
+    };
+    if let Ok(facts) = dwarf::read(base.big_endian, section, &others, &Silent) {
         join(&facts);
     }
 }

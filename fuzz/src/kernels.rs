@@ -18,3 +18,13 @@ pub fn all() -> Vec<Image> {
     .map(|(machine, target, version, style)| Kernel::sample(machine, target).dwarf(version, style).build())
     .collect()
 }
+
+/// Kernels whose debug information is in `.dwo` files, in both versions of DWARF.
+pub fn split() -> Vec<Image> {
+    [(Machine::X86_64, Target::LE64, 5), (Machine::S390, Target::BE64, 4)]
+        .into_iter()
+        .map(|(machine, target, version)| {
+            Kernel::sample(machine, target).dwarf(version, Style::Gcc).split().build()
+        })
+        .collect()
+}

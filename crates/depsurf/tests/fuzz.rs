@@ -33,7 +33,7 @@ fn comparing_types_with_many_ways_to_one_end_comes_to_an_end() {
         Unit::new(name).children([end, first]).children(others).child(top)
     };
     let debug = Dwarf::new(Target::LE64, 5).unit(unit("a.c", 1)).unit(unit("b.c", 11)).build();
-    let facts = dwarf::read(false, |id| debug.get(id.name()), &Silent).unwrap();
+    let facts = dwarf::read(false, |id| debug.get(id.name()), &dwarf::Others::default(), &Silent).unwrap();
     let (mut strings, mut notes) = (Strings::new(), Notes::new());
     let types = TypeMapper::new(&facts, KnownTypes::new(TypeTable::new()), &mut strings, &mut notes)
         .finish()
@@ -57,7 +57,7 @@ fn members_of_what_has_none_are_ignored() {
         structure("top", 24, "a.c", 2, [member("call", "prototype", 0), member("list", "array", 8)]),
     ]);
     let debug = Dwarf::new(Target::LE64, 5).unit(unit).build();
-    let facts = dwarf::read(false, |id| debug.get(id.name()), &Silent).unwrap();
+    let facts = dwarf::read(false, |id| debug.get(id.name()), &dwarf::Others::default(), &Silent).unwrap();
     let (mut strings, mut notes) = (Strings::new(), Notes::new());
     let types = TypeMapper::new(&facts, KnownTypes::new(TypeTable::new()), &mut strings, &mut notes)
         .finish()

@@ -9,6 +9,7 @@ mod import;
 mod names;
 pub mod node;
 mod path;
+mod split;
 mod types;
 mod unit;
 mod walk;
@@ -22,11 +23,13 @@ use hashbrown::{HashMap, HashSet};
 
 pub use self::names::NameId;
 pub use self::node::{NodeId, Nodes};
+pub use self::split::{IN_FILE, IN_PACKAGE, Located, Others, Sections, Skeleton, skeletons};
 pub use self::unit::{Call, Function, FunctionRef, InlinedCopy, OutOfLine, Unit};
 
 use self::names::Names;
 use self::path::Roots;
-use self::worker::{Context, Dwarf, Header, Worker};
+use self::split::Splits;
+use self::worker::{Context, Dwarf, Header, Worker, offset_of};
 use crate::error::{Error, Result};
 use crate::note::Notes;
 use crate::progress::{Progress, Silent};
@@ -79,6 +82,10 @@ impl<'data> Facts<'data> {
             position = self.units.binary_search_by_key(&(unit as u32), |unit| unit.index).ok()?;
             let inner = u32::try_from(offset - self.unit_offsets[unit]).ok()?;
             let unit = &self.units[position];
+            // What refers to a place in the image cannot mean another file.
+            if unit.is_split {
+                return None;
+            }
             let own = &unit.functions[..unit.own_functions as usize];
             if let Ok(index) = own.binary_search_by_key(&inner, |function| function.offset) {
                 return Some((position, index));
@@ -96,7 +103,8 @@ impl<'data> Facts<'data> {
     }
 }
 
-/// Reads all compile units. `section` gives the bytes of a debug section, empty where there is none.
+/// Reads all compile units. `section` gives the bytes of a debug section, empty where there is none; `others` has the
+/// units of which only [`skeletons`] are there.
 ///
 /// # Errors
 /// When the section is so damaged that not even the list of units can be read. A unit that cannot be read
@@ -104,12 +112,13 @@ impl<'data> Facts<'data> {
 pub fn read<'data>(
     big_endian: bool,
     section: impl Fn(SectionId) -> &'data [u8],
+    others: &Others<'data>,
     progress: &dyn Progress,
 ) -> Result<Facts<'data>> {
     if big_endian {
-        read_endian(gimli::BigEndian, true, section, Threads::All, progress)
+        read_endian(gimli::BigEndian, true, section, others, Threads::All, progress)
     } else {
-        read_endian(gimli::LittleEndian, false, section, Threads::All, progress)
+        read_endian(gimli::LittleEndian, false, section, others, Threads::All, progress)
     }
 }
 
@@ -120,11 +129,12 @@ pub fn read<'data>(
 pub fn read_here<'data>(
     big_endian: bool,
     section: impl Fn(SectionId) -> &'data [u8],
+    others: &Others<'data>,
 ) -> Result<Facts<'data>> {
     if big_endian {
-        read_endian(gimli::BigEndian, true, section, Threads::One, &Silent)
+        read_endian(gimli::BigEndian, true, section, others, Threads::One, &Silent)
     } else {
-        read_endian(gimli::LittleEndian, false, section, Threads::One, &Silent)
+        read_endian(gimli::LittleEndian, false, section, others, Threads::One, &Silent)
     }
 }
 
@@ -141,6 +151,7 @@ fn read_endian<'data, E: Endianity + Sync + Send>(
     endian: E,
     big_endian: bool,
     section: impl Fn(SectionId) -> &'data [u8],
+    others: &Others<'data>,
     threads: Threads,
     progress: &dyn Progress,
 ) -> Result<Facts<'data>> {
@@ -166,13 +177,14 @@ fn read_endian<'data, E: Endianity + Sync + Send>(
         }
     }
     progress.step("read DWARF", Some(section(SectionId::DebugInfo).len() as u64));
+    let splits = Splits::new(&dwarf, &headers, others, endian, threads);
     let next = AtomicU32::new(0);
-    let walk = || walk_units(&dwarf, &headers, big_endian, &next, progress);
+    let walk = || walk_units(&dwarf, &headers, &splits, big_endian, &next, progress);
     let workers = match threads {
         Threads::All => rayon::broadcast(|_| walk()),
         Threads::One => vec![walk()],
     };
-    Ok(merge(&headers, workers, notes))
+    Ok(merge(&headers, &splits, workers, notes))
 }
 
 /// What one thread read.
@@ -190,6 +202,7 @@ struct Share<'data> {
 fn walk_units<'data, E: Endianity>(
     dwarf: &Dwarf<'data, E>,
     headers: &[Header<'data, E>],
+    splits: &Splits<'data, E>,
     big_endian: bool,
     next: &AtomicU32,
     progress: &dyn Progress,
@@ -200,7 +213,22 @@ fn walk_units<'data, E: Endianity>(
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(header) = headers.get(index as usize) else { break };
+        let split = match splits.get(index).map(|one| (one.name, &one.split)) {
+            Some((_, Ok(split))) => Some(split),
+            Some((name, Err(lost))) => {
+                let mut notes = Notes::new();
+                lost.note(&mut notes, name);
+                worker.notes.push((index, notes));
+                progress.advance(header.length_including_self() as u64);
+                continue;
+            }
+            None => None,
+        };
         let result = Context::new(dwarf, index, *header, big_endian).and_then(|cx| {
+            let cx = match split {
+                Some(split) => cx.split(split)?,
+                None => cx,
+            };
             if let Some(directory) = cx.unit.comp_dir
                 && !directories.contains(directory.slice())
             {
@@ -216,7 +244,7 @@ fn walk_units<'data, E: Endianity>(
                 notes.lost(
                     "dwarf-unit",
                     || format!("a compile unit was left out: {error}"),
-                    || format!(".debug_info+{:#x}", offset_of(header)),
+                    || splits.place(index, offset_of(header), 0),
                 );
                 worker.notes.push((index, notes));
             }
@@ -230,6 +258,7 @@ fn walk_units<'data, E: Endianity>(
 /// Joins what the threads read into one numbering, with units and definitions in image order.
 fn merge<'data, E: Endianity>(
     headers: &[Header<'data, E>],
+    splits: &Splits<'data, E>,
     mut shares: Vec<Share<'data>>,
     mut notes: Notes,
 ) -> Facts<'data> {
@@ -274,7 +303,8 @@ fn merge<'data, E: Endianity>(
     let unit_offsets: Vec<usize> = headers.iter().map(offset_of).collect();
     let size = headers.iter().map(UnitHeader::length_including_self).sum();
     let units = import::expand(units, &unit_offsets, size, &mut notes);
-    note_unread(&nodes, &first, &units, &unit_offsets, &mut notes);
+    let place = |unit: u32, inner| splits.place(unit, unit_offsets[unit as usize], inner);
+    note_unread(&nodes, &first, &units, place, &mut notes);
     let definitions =
         first.into_iter().map(|(node, definition)| Definition { node, body: definition.body }).collect();
     Facts { names, nodes, files, definitions, units, unit_offsets, notes }
@@ -303,7 +333,7 @@ fn note_unread(
     nodes: &Nodes,
     definitions: &[(NodeId, worker::Definition)],
     units: &[Unit],
-    unit_offsets: &[usize],
+    place: impl Fn(u32, u32) -> String,
     notes: &mut Notes,
 ) {
     let unread = nodes.unread();
@@ -328,14 +358,8 @@ fn note_unread(
                 ("dwarf-type-tag", &move || format!("types of tag {} are read as void", DwTag(tag as u16)))
             }
         };
-        notes.lost(id, message, || {
-            format!(".debug_info+{:#x}", unit_offsets[unit as usize] + offset as usize)
-        });
+        notes.lost(id, message, || place(unit, offset));
     }
-}
-
-fn offset_of<E: Endianity>(header: &Header<'_, E>) -> usize {
-    header.debug_info_offset().map_or(0, |offset| offset.0)
 }
 
 fn damaged(offset: usize, error: &gimli::Error) -> Error {

@@ -99,7 +99,11 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         match target {
             None => NodeId::VOID,
             Some(DieRef::Unit(offset)) => self.resolve(cx, offset, depth),
-            Some(DieRef::Info(offset)) => self.resolve_elsewhere(cx, offset, depth),
+            Some(DieRef::Info(offset)) if cx.file.is_none() => self.resolve_elsewhere(cx, offset, depth),
+            Some(DieRef::Info(offset)) => match cx.inner(offset) {
+                Some(inner) => self.resolve(cx, inner, depth),
+                None => self.unread(node::FOREIGN),
+            },
             Some(DieRef::Foreign) => self.unread(node::FOREIGN),
         }
     }

@@ -81,6 +81,8 @@ pub struct Unit {
     pub file: u32,
     /// Whether it is none but a part of others, which import it.
     pub is_partial: bool,
+    /// Whether it is in a `.dwo` file, and stands in the place of its skeleton.
+    pub is_split: bool,
     /// The units it imports, by their place among all.
     pub imports: Vec<u32>,
     /// How many of its functions stand in itself; the others are imported.

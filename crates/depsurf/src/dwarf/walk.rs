@@ -8,6 +8,7 @@ use gimli::{AttributeValue, Endianity, constants};
 
 use super::names::NameId;
 use super::node::{Kind, NodeId};
+use super::split;
 use super::types::{TypeAttrs, flag, is_definition, sibling, udata};
 use super::unit::{Call, Function, FunctionRef, InlinedCopy, OutOfLine, Unit};
 use super::worker::{Context, DieRef, Entries, Slice, Worker};
@@ -95,33 +96,31 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
         let mut entries = cx.unit.entries_raw(None)?;
         let Some(root) = entries.read_abbreviation()? else { return Ok(None) };
         let mut language = 0;
-        let mut is_split = root.tag() == constants::DW_TAG_skeleton_unit;
+        let mut is_skeleton = root.tag() == constants::DW_TAG_skeleton_unit;
         for &spec in root.attributes() {
             let attr = entries.read_attribute_inline(spec)?;
             match attr.name() {
                 constants::DW_AT_language => language = udata(&attr.raw_value()),
                 // DWARF 5 §3.1.2, and GCC's and Clang's extension of DWARF 4 by the same means.
-                constants::DW_AT_dwo_name | constants::DW_AT_GNU_dwo_name => is_split = true,
+                constants::DW_AT_dwo_name | constants::DW_AT_GNU_dwo_name => is_skeleton = true,
                 _ => {}
             }
         }
         let mut walk = Walk::default();
         let name = || String::from_utf8_lossy(cx.unit.name.map_or(&[], |name| name.slice())).into_owned();
-        if is_split {
-            let message = || {
-                "compile units whose debug information is in `.dwo` files (CONFIG_DEBUG_INFO_SPLIT) are left out"
-                    .into()
-            };
-            walk.notes.lost("dwarf-split-unit", message, name);
+        // Clang repeats the name in the file.
+        if is_skeleton && cx.file.is_none() {
+            split::missing(&mut walk.notes, name);
         } else if !matches!(root.tag(), constants::DW_TAG_compile_unit | constants::DW_TAG_partial_unit) {
             let message = || format!("units of tag {} are only read where others refer to them", root.tag());
-            walk.notes.lost("dwarf-unit-tag", message, || format!(".debug_info+{:#x}", cx.offset));
+            walk.notes.lost("dwarf-unit-tag", message, || cx.place(0));
         } else if language == u64::from(constants::DW_LANG_Rust.0) {
             let message = || "compile units in Rust are left out of the C surface".into();
             walk.notes.skipped("dwarf-rust-unit", message, name);
         } else if root.has_children() {
             walk.unit.index = cx.index;
             walk.unit.is_partial = root.tag() == constants::DW_TAG_partial_unit;
+            walk.unit.is_split = cx.file.is_some();
             walk.unit.file = self.unit_file(cx);
             self.budget = self.budget.saturating_add(cx.unit.header.length_including_self());
             self.walk_children(cx, &mut entries, &mut walk)?;
@@ -217,12 +216,12 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
             }
         }
         match import {
-            Some(DieRef::Info(offset)) => {
+            Some(DieRef::Info(offset)) if cx.file.is_none() => {
                 walk.unit.imports.extend(self.unit_at(offset).map(|(index, _)| index))
             }
-            Some(DieRef::Foreign) => {
+            Some(DieRef::Info(_) | DieRef::Foreign) => {
                 let message = || "what `dwz -m` moved to another file is left out".into();
-                walk.notes.lost("dwarf-import-foreign", message, || format!(".debug_info+{:#x}", cx.offset));
+                walk.notes.lost("dwarf-import-foreign", message, || cx.place(0));
             }
             Some(DieRef::Unit(_)) | None => {}
         }
@@ -298,7 +297,7 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
             Some(DieRef::Unit(offset))
         } else {
             let message = || "functions without a name are left out, with the calls in them".into();
-            let at = || format!(".debug_info+{:#x}", cx.offset + offset as usize);
+            let at = || cx.place(offset);
             walk.notes.lost("dwarf-function-name", message, at);
             None
         };
@@ -398,11 +397,12 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
 
     /// Where code starts: `DW_AT_low_pc`, `DW_AT_entry_pc`, else the first range.
     fn address(&self, cx: &Context<'data, E>, attrs: &Address<'data, E>) -> gimli::Result<Option<u64>> {
+        let sections = self.sections(cx);
         for value in [&attrs.low_pc, &attrs.entry_pc].into_iter().flatten() {
             match value {
                 AttributeValue::Addr(address) => return Ok(Some(*address)),
                 AttributeValue::DebugAddrIndex(index) => {
-                    return self.dwarf.address(&cx.unit, *index).map(Some);
+                    return sections.address(&cx.unit, *index).map(Some);
                 }
                 // DWARF 5 §2.18: DW_AT_entry_pc as a constant is an offset from the base address.
                 AttributeValue::Data1(_)
@@ -414,14 +414,14 @@ impl<'data, E: Endianity> Worker<'data, '_, E> {
             }
         }
         let offset = match &attrs.ranges {
-            Some(AttributeValue::SecOffset(offset)) => gimli::RangeListsOffset(*offset),
-            Some(AttributeValue::RangeListsRef(offset)) => {
-                self.dwarf.ranges_offset_from_raw(&cx.unit, *offset)
+            Some(AttributeValue::SecOffset(offset)) => {
+                sections.ranges_offset_from_raw(&cx.unit, gimli::RawRangeListsOffset(*offset))
             }
-            Some(AttributeValue::DebugRngListsIndex(index)) => self.dwarf.ranges_offset(&cx.unit, *index)?,
+            Some(AttributeValue::RangeListsRef(offset)) => sections.ranges_offset_from_raw(&cx.unit, *offset),
+            Some(AttributeValue::DebugRngListsIndex(index)) => sections.ranges_offset(&cx.unit, *index)?,
             _ => return Ok(None),
         };
-        let mut ranges = self.dwarf.ranges(&cx.unit, offset)?;
+        let mut ranges = sections.ranges(&cx.unit, offset)?;
         Ok(ranges.next()?.map(|range| range.begin))
     }
 }
@@ -464,15 +464,16 @@ impl Walk {
         let Self { unit, edges, origins, .. } = self;
         unit.own_functions = unit.functions.len() as u32;
         let offsets: Vec<u32> = unit.functions.iter().map(|function| function.offset).collect();
-        let start = cx.offset;
-        let end = start + cx.unit.header.length_including_self();
         // A call may name the out-of-line instance in place of the abstract one.
         let resolve = |mut reference: DieRef| {
             for _ in 0..MAX_ORIGINS {
                 let offset = match reference {
                     DieRef::Unit(offset) => offset,
-                    DieRef::Info(offset) if (start..end).contains(&offset) => (offset - start) as u32,
-                    DieRef::Info(offset) => return FunctionRef::Elsewhere(offset),
+                    DieRef::Info(offset) => match cx.inner(offset) {
+                        Some(inner) => inner,
+                        None if cx.file.is_none() => return FunctionRef::Elsewhere(offset),
+                        None => break,
+                    },
                     DieRef::Foreign => break,
                 };
                 if let Ok(index) = offsets.binary_search(&offset) {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use gimli::{AttributeValue, Endianity};
@@ -9,6 +10,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::names::{NameId, Names};
 use super::node::{self, NodeId, Nodes};
+use super::split::Split;
 use crate::note::Notes;
 
 /// Bytes of a DWARF section.
@@ -54,10 +56,14 @@ const MOST_CONTEXTS: usize = 512;
 pub(super) struct Context<'data, E: Endianity> {
     /// Place among the units of `.debug_info`.
     pub index: u32,
-    /// Offset of the unit in `.debug_info`.
+    /// Offset of the unit in its `.debug_info`.
     pub offset: usize,
     pub unit: gimli::Unit<Slice<'data, E>>,
     pub big_endian: bool,
+    /// The sections of the file that the unit is in; `None` for the image.
+    pub file: Option<Arc<Dwarf<'data, E>>>,
+    /// That file's name, for notes.
+    file_name: &'data [u8],
     /// Path id + 1 per entry of the unit's file table; 0 where it was not needed yet.
     files: Vec<Cell<u32>>,
     /// The same for the unit's own source file.
@@ -71,15 +77,37 @@ impl<'data, E: Endianity> Context<'data, E> {
         header: Header<'data, E>,
         big_endian: bool,
     ) -> gimli::Result<Self> {
-        let offset = header.debug_info_offset().map_or(0, |offset| offset.0);
-        // Offsets in units are kept in 32 bits.
-        if u32::try_from(header.length_including_self()).is_err() {
-            return Err(gimli::Error::UnsupportedOffset);
-        }
+        let offset = offset_of(&header);
+        check_length(&header)?;
         let unit = dwarf.unit(header)?;
         let count = unit.line_program.as_ref().map_or(0, |program| program.header().file_names().len() + 1);
         let own_file = Cell::new(0);
-        Ok(Self { index, offset, unit, big_endian, files: vec![Cell::new(0); count], own_file })
+        let files = vec![Cell::new(0); count];
+        Ok(Self { index, offset, unit, big_endian, file: None, file_name: &[], files, own_file })
+    }
+
+    /// The unit that this one is the skeleton of. What is relocated, the line table and the compilation directory are
+    /// the skeleton's (DWARF 5 §3.1.3).
+    pub(super) fn split(self, split: &Split<'data, E>) -> gimli::Result<Self> {
+        check_length(&split.header)?;
+        let mut unit = split.dwarf.unit(split.header)?;
+        unit.copy_relocated_attributes(&self.unit);
+        unit.line_program = self.unit.line_program;
+        unit.comp_dir = self.unit.comp_dir.or(unit.comp_dir);
+        let file = Some(Arc::clone(&split.dwarf));
+        Ok(Self { offset: offset_of(&split.header), unit, file, file_name: split.name, ..self })
+    }
+
+    /// Where a DIE of the unit is, for a reader.
+    pub(super) fn place(&self, inner: u32) -> String {
+        let file = self.file.as_ref().map(|_| self.file_name);
+        place(file, self.offset + inner as usize)
+    }
+
+    /// The offset in the unit of an offset in its `.debug_info`; `None` where it is in another unit.
+    pub(super) fn inner(&self, offset: usize) -> Option<u32> {
+        let inner = u32::try_from(offset.checked_sub(self.offset)?).ok()?;
+        self.contains(inner).then_some(inner)
     }
 
     /// Whether an offset is inside of the unit.
@@ -192,25 +220,30 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
         }
     }
 
+    /// The sections that a unit's DIEs refer to.
+    pub(super) fn sections<'a>(&'a self, cx: &'a Context<'data, E>) -> &'a Dwarf<'data, E> {
+        cx.file.as_deref().unwrap_or(self.dwarf)
+    }
+
     /// The id of a string attribute.
     pub(super) fn name(
         &mut self,
         cx: &Context<'data, E>,
         value: &AttributeValue<Slice<'data, E>>,
     ) -> gimli::Result<NameId> {
-        // Offsets in the two string sections are told apart by the lowest bit.
+        // Offsets in the two string sections are told apart by the lowest bit. Those of other files are not kept.
         match value {
-            AttributeValue::DebugStrRef(offset) => {
+            AttributeValue::DebugStrRef(offset) if cx.file.is_none() => {
                 let section = &self.dwarf.debug_str;
                 self.names.at_place(offset.0 << 1, || Ok(section.get_str(*offset)?.slice()))
             }
-            AttributeValue::DebugLineStrRef(offset) => {
+            AttributeValue::DebugLineStrRef(offset) if cx.file.is_none() => {
                 let section = &self.dwarf.debug_line_str;
                 self.names.at_place(offset.0 << 1 | 1, || Ok(section.get_str(*offset)?.slice()))
             }
             AttributeValue::String(text) => Ok(self.names.intern(text.slice())),
             other => {
-                let text = self.dwarf.attr_string(&cx.unit, *other)?;
+                let text = self.sections(cx).attr_string(&cx.unit, *other)?;
                 Ok(self.names.intern(text.slice()))
             }
         }
@@ -237,9 +270,14 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
             return Ok(0);
         }
         let Some(entry) = header.file(number) else { return Ok(0) };
-        let name = self.dwarf.attr_string(&cx.unit, entry.path_name())?.slice();
+        // The line table is the image's, also of a unit in another file, whose table of strings has nothing to do with it.
+        let text = |value| match cx.file {
+            None => self.dwarf.attr_string(&cx.unit, value),
+            Some(_) => self.dwarf.attr_line_string(value),
+        };
+        let name = text(entry.path_name())?.slice();
         let directory = match entry.directory(header) {
-            Some(value) => self.dwarf.attr_string(&cx.unit, value)?.slice(),
+            Some(value) => text(value)?.slice(),
             None => &[],
         };
         let place = |text: &[u8]| text.as_ptr() as usize;
@@ -280,9 +318,8 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
 
     /// The unit that starts before an offset of `.debug_info`, and the offset in it.
     pub(super) fn unit_at(&self, offset: usize) -> Option<(u32, u32)> {
-        let start = |header: &Header<'data, E>| header.debug_info_offset().map_or(0, |start| start.0);
-        let index = self.headers.partition_point(|header| start(header) <= offset).checked_sub(1)?;
-        let inner = u32::try_from(offset - start(&self.headers[index])).ok()?;
+        let index = self.headers.partition_point(|header| offset_of(header) <= offset).checked_sub(1)?;
+        let inner = u32::try_from(offset - offset_of(&self.headers[index])).ok()?;
         Some((index as u32, inner))
     }
 
@@ -322,6 +359,10 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
         }
         let header = self.headers[index as usize];
         let context = Rc::new(Context::new(self.dwarf, index, header, self.big_endian)?);
+        // Nothing refers to a skeleton, whose place is taken.
+        if context.unit.dwo_id.is_some() {
+            return Err(gimli::Error::MissingUnitDie);
+        }
         if self.known.insert(index) {
             self.budget = self.budget.saturating_add(header.length_including_self());
         } else {
@@ -331,6 +372,25 @@ impl<'data, 'headers, E: Endianity> Worker<'data, 'headers, E> {
         self.elsewhere.insert(index, Rc::clone(&context));
         Ok(context)
     }
+}
+
+/// Where a DIE of the image is or of another file, for a reader.
+pub(super) fn place(file: Option<&[u8]>, offset: usize) -> String {
+    match file {
+        Some(name) => format!("`{}` .debug_info.dwo+{offset:#x}", String::from_utf8_lossy(name)),
+        None => format!(".debug_info+{offset:#x}"),
+    }
+}
+
+/// Offset of a unit in its `.debug_info`.
+pub(super) fn offset_of<E: Endianity>(header: &Header<'_, E>) -> usize {
+    header.debug_info_offset().map_or(0, |offset| offset.0)
+}
+
+/// Offsets in units are kept in 32 bits.
+fn check_length<E: Endianity>(header: &Header<'_, E>) -> gimli::Result<()> {
+    let fits = u32::try_from(header.length_including_self()).is_ok();
+    if fits { Ok(()) } else { Err(gimli::Error::UnsupportedOffset) }
 }
 
 fn join(directory: &[u8], path: &[u8]) -> Vec<u8> {

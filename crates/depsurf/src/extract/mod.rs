@@ -8,6 +8,7 @@ pub mod attach;
 pub mod boot;
 pub mod btf;
 pub mod config;
+mod debug;
 mod dispatch;
 pub mod function;
 #[cfg(test)]
@@ -27,10 +28,7 @@ mod table_tests;
 pub mod tracepoint;
 pub mod types;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-
-use gimli::SectionId;
 
 use crate::dwarf::{self, Facts};
 use crate::error::{Error, Result};
@@ -46,6 +44,7 @@ use crate::surface::strings::{StrId, Strings};
 use crate::surface::types::{TypeId, TypeTable};
 
 use self::attach::Attach;
+use self::debug::{BesideFiles, DebugSections};
 use self::function::FunctionTables;
 use self::types::{KnownTypes, TypeMapper};
 
@@ -111,8 +110,12 @@ fn vmlinux(kernel: &source::Kernel, options: &Options, progress: &dyn Progress) 
     let debug = DebugSections::load(&image)?;
     let btf = if options.dwarf_types { None } else { image.section_data(".BTF")? };
     let is_bare = debug.is_empty() && btf.is_none();
+    let skeletons = dwarf::skeletons(image.is_big_endian(), |id| debug.get(id));
+    let beside = BesideFiles::find(&skeletons, kernel.place.as_ref());
+    let beside_sections = beside.load(image.is_big_endian());
+    let others = beside_sections.others(&skeletons, &beside);
     let (facts, tables) = rayon::join(
-        || dwarf::read(image.is_big_endian(), |id| debug.get(id), progress),
+        || dwarf::read(image.is_big_endian(), |id| debug.get(id), &others, progress),
         || read_tables(&image, btf.as_deref(), &mut parts.strings, &mut notes),
     );
     let (facts, tables) = (facts?, tables?);
@@ -305,44 +308,6 @@ fn probe_prototypes(tables: &FunctionTables, strings: &Strings) -> HashMap<Strin
         }
     }
     prototypes
-}
-
-/// The debug sections, decompressed where they were compressed.
-struct DebugSections<'a> {
-    sections: Vec<(SectionId, Cow<'a, [u8]>)>,
-}
-
-impl<'a> DebugSections<'a> {
-    const NEEDED: [SectionId; 10] = [
-        SectionId::DebugInfo,
-        SectionId::DebugAbbrev,
-        SectionId::DebugStr,
-        SectionId::DebugLineStr,
-        SectionId::DebugLine,
-        SectionId::DebugRanges,
-        SectionId::DebugRngLists,
-        SectionId::DebugAddr,
-        SectionId::DebugStrOffsets,
-        SectionId::DebugTypes,
-    ];
-
-    fn load(image: &Image<'a>) -> Result<Self> {
-        let mut sections = Vec::new();
-        for id in Self::NEEDED {
-            if let Some(bytes) = image.section_data(id.name())? {
-                sections.push((id, bytes));
-            }
-        }
-        Ok(Self { sections })
-    }
-
-    fn get(&self, id: SectionId) -> &[u8] {
-        self.sections.iter().find(|(other, _)| *other == id).map_or(&[], |(_, bytes)| bytes)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.get(SectionId::DebugInfo).is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -10,13 +10,14 @@ use rayon::prelude::*;
 use zerocopy::little_endian::U32;
 
 use super::attach::{self, Attach};
+use super::debug::{BesideFiles, DebugSections};
 use super::function::{self, FunctionTables};
 use super::merge::Merger;
 use super::set::{self, Sets};
 use super::types::{KnownTypes, TypeMapper};
-use super::{DebugSections, kfunc, probe_prototypes, symbol_at, tracepoint};
+use super::{kfunc, probe_prototypes, symbol_at, tracepoint};
 use crate::btf;
-use crate::dwarf::{self, Facts};
+use crate::dwarf::{self, Facts, Skeleton};
 use crate::error::{Error, Result};
 use crate::image::{Image, Section};
 use crate::note::Notes;
@@ -90,6 +91,23 @@ impl<'a> Loaded<'a> {
     }
 }
 
+/// What of a module's debug information is in other files.
+struct Split<'a> {
+    big_endian: bool,
+    skeletons: Vec<Skeleton<'a>>,
+    files: BesideFiles,
+}
+
+impl<'a> Split<'a> {
+    fn find(loaded: Option<&'a Loaded<'_>>, kernel: &source::Kernel) -> Self {
+        let big_endian = loaded.is_some_and(|loaded| loaded.image.is_big_endian());
+        let skeletons =
+            loaded.map_or(Vec::new(), |loaded| dwarf::skeletons(big_endian, |id| loaded.debug.get(id)));
+        let files = BesideFiles::find(&skeletons, kernel.place.as_ref());
+        Self { big_endian, skeletons, files }
+    }
+}
+
 impl Reading<'_> {
     /// Adds the modules to the tables of the kernel, and gives all functions.
     ///
@@ -122,11 +140,16 @@ impl Reading<'_> {
     fn batch(&self, files: &[ModuleFile], joined: &mut Joined<'_>) -> Result<()> {
         let loaded: Vec<(&ModuleFile, Result<Loaded<'_>>)> =
             files.par_iter().map(|file| (file, Loaded::new(file))).collect();
+        let split: Vec<Split<'_>> =
+            loaded.par_iter().map(|(_, loaded)| Split::find(loaded.as_ref().ok(), self.kernel)).collect();
+        let sections: Vec<_> = split.par_iter().map(|split| split.files.load(split.big_endian)).collect();
         let facts: Vec<Option<Result<Facts<'_>>>> = loaded
             .par_iter()
-            .map(|(_, loaded)| {
+            .zip(split.par_iter().zip(&sections))
+            .map(|((_, loaded), (split, sections))| {
                 let loaded = loaded.as_ref().ok()?;
-                Some(dwarf::read_here(loaded.image.is_big_endian(), |id| loaded.debug.get(id)))
+                let others = sections.others(&split.skeletons, &split.files);
+                Some(dwarf::read_here(split.big_endian, |id| loaded.debug.get(id), &others))
             })
             .collect();
         for ((file, loaded), facts) in loaded.iter().zip(facts) {

@@ -28,6 +28,8 @@ pub(super) enum Subject {
     Kernel,
     /// An object file that the kernel will link: sections get addresses here, see [`super::module`].
     Module,
+    /// Debug information alone, of whatever kind the file is.
+    Debug,
 }
 
 /// Reads the tables of an ELF file of either width.

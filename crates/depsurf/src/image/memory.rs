@@ -173,7 +173,7 @@ impl<'a> Image<'a> {
             return Ok(read);
         }
         let read = match self.subject {
-            Subject::Kernel => Relocations::read(&self.file, self.machine, &self.sections)?,
+            Subject::Kernel | Subject::Debug => Relocations::read(&self.file, self.machine, &self.sections)?,
             Subject::Module => self.module_relocations()?,
         };
         Ok(self.relocations.get_or_init(|| read))

@@ -86,6 +86,14 @@ impl<'a> Image<'a> {
         Self::new(bytes, None, Subject::Module)
     }
 
+    /// Reads headers and sections of a file with debug information, as a compiler leaves beside an object.
+    ///
+    /// # Errors
+    /// When the bytes are not an ELF file, are cut, or are of a machine that has no name here.
+    pub fn parse_debug(bytes: &'a [u8]) -> Result<Self> {
+        Self::new(bytes, None, Subject::Debug)
+    }
+
     /// As [`Image::parse`], for a file of which only some ranges were decoded.
     /// The ELF header, the section headers, their names, the symbols and `.rodata` must be present.
     ///
@@ -125,6 +133,7 @@ impl<'a> Image<'a> {
         match subject {
             Subject::Kernel => image.banner = image.read_banner()?,
             Subject::Module => image.check_module()?,
+            Subject::Debug => {}
         }
         Ok(image)
     }

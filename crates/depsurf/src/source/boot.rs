@@ -107,6 +107,7 @@ pub fn kernel(origin: Origin, bytes: Bytes) -> Result<Kernel> {
         config,
         origin,
         config_packages: Vec::new(),
+        place: None,
         modules: Vec::new(),
     })
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::members::{is_config, is_other, is_vmlinux, split, without_ending};
-use super::{Bytes, Kernel, ModulePackage, Origin, compressed, elf, read_config, unwrap};
+use super::{BuildPlace, Bytes, Kernel, ModulePackage, Origin, compressed, elf, read_config, unwrap};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -38,6 +38,7 @@ pub fn open(directory: &Path, progress: &dyn Progress) -> Result<Kernel> {
         config.origin = member(&path);
         kernel.config = Some(config);
     }
+    kernel.place = Some(BuildPlace::new(directory.join(&path)));
     kernel.modules = vec![ModulePackage::in_directory(directory, files, kernel.origin.release())];
     Ok(kernel)
 }

@@ -26,6 +26,7 @@ pub fn kernel<'a>(
                 config: None,
                 origin: origin(member.path),
                 config_packages: Vec::new(),
+                place: None,
                 modules: Vec::new(),
             }
         }
@@ -57,5 +58,13 @@ fn other(data: Vec<u8>, origin: Origin, progress: &dyn Progress) -> Result<Kerne
     } else {
         return boot::kernel(origin, bytes);
     };
-    Ok(Kernel { vmlinux, form, config: None, origin, config_packages: Vec::new(), modules: Vec::new() })
+    Ok(Kernel {
+        vmlinux,
+        form,
+        config: None,
+        origin,
+        config_packages: Vec::new(),
+        place: None,
+        modules: Vec::new(),
+    })
 }

@@ -15,6 +15,7 @@
 //! | `vmlinux.xz`, `.zst`, `.gz`, `.bz2`, `.lz4` | `compressed` | its first bytes |
 //! | `vmlinuz`, `Image` | `boot` | its headers, else by search |
 //! | `vmlinux.xz` with `vmlinux.debug` | `halves` | what each of them has |
+//! | vmlinux with `.dwo` files or a `.dwp` package | `beside` | names in its debug information |
 //!
 //! ```text
 //! .deb:  ar -> control.tar.* -> control                    -> Package
@@ -25,6 +26,7 @@
 
 mod ar;
 mod archive;
+mod beside;
 mod boot;
 mod btf;
 mod bytes;
@@ -56,6 +58,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use beside::{BesideFile, BuildPlace};
 pub use bytes::Bytes;
 pub use deb::Package;
 pub(crate) use deb::debug_package;
@@ -110,6 +113,8 @@ pub struct Kernel {
     pub origin: Origin,
     /// Packages that may have the config, the likeliest first; empty when the image came from no package.
     pub config_packages: Vec<String>,
+    /// Where it is on this machine, for files that a build leaves beside it; `None` for what was in a package or an archive.
+    pub place: Option<BuildPlace>,
     /// What may have its modules: first where the image came from, then what was given besides.
     pub modules: Vec<ModulePackage>,
 }
@@ -157,7 +162,9 @@ pub fn open(path: &Path, options: &Options, progress: &dyn Progress) -> Result<K
         directory::open(path, progress)?
     } else {
         let bytes = Bytes::map(path)?;
-        unwrap(file, bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?
+        let mut kernel = unwrap(file, bytes, progress).map_err(|e| e.at(path.to_string_lossy()))?;
+        kernel.place = kernel.origin.member.is_none().then(|| BuildPlace::new(path.to_owned()));
+        kernel
     };
     if let Some(config) = config {
         if let (Some(image), Some(other)) = (kernel.origin.release(), config.origin.release())
@@ -241,7 +248,15 @@ pub fn read_config_bytes(name: &str, bytes: &[u8]) -> Result<Config> {
 /// A file without wrapping.
 fn plain(form: Form, file: String, vmlinux: Bytes) -> Kernel {
     let origin = Origin { file, package: None, member: None };
-    Kernel { vmlinux, form, config: None, origin, config_packages: Vec::new(), modules: Vec::new() }
+    Kernel {
+        vmlinux,
+        form,
+        config: None,
+        origin,
+        config_packages: Vec::new(),
+        place: None,
+        modules: Vec::new(),
+    }
 }
 
 fn from_package(file: &str, bytes: &[u8], progress: &dyn Progress) -> Result<Kernel> {

@@ -98,7 +98,7 @@ fn definitions(vmlinux: &[u8]) -> Result<Definitions> {
         sections.insert(id, image.section_data(id.name())?.unwrap_or(Cow::Borrowed(&[])));
     }
     let section = |id| sections.get(&id).map_or(&[][..], |bytes| bytes.as_ref());
-    let facts = dwarf::read(image.is_big_endian(), section, &Silent)?;
+    let facts = dwarf::read(image.is_big_endian(), section, &dwarf::Others::default(), &Silent)?;
     let mut found: HashMap<_, (usize, HashSet<String>)> = HashMap::new();
     for unit in &facts.units {
         for function in unit.functions.iter().filter(|function| function.external && !function.declaration) {

@@ -72,7 +72,7 @@ impl<'data> Audit<'data> {
         let mut bodies: Vec<_> = merged.into_iter().collect();
         bodies.iter_mut().for_each(|(_, bodies)| bodies.sort_unstable_by_key(|(place, _)| *place));
         bodies.sort_unstable_by_key(|(_, bodies)| bodies[0].0);
-        let mut facts = read(big_endian, |_| &[], &Silent).unwrap();
+        let mut facts = read(big_endian, |_| &[], &Others::default(), &Silent).unwrap();
         (facts.names, facts.nodes, facts.files) = (share.names, nodes, files);
         Self { facts, bodies }
     }
@@ -218,7 +218,7 @@ fn a_real_kernel_has_one_body_per_type() {
         found.unwrap_or_default()
     };
     let mut audit = Audit::read(image.is_big_endian(), section);
-    let facts = read(image.is_big_endian(), section, &Silent).unwrap();
+    let facts = read(image.is_big_endian(), section, &Others::default(), &Silent).unwrap();
     let all: usize = audit.bodies.iter().map(|(_, bodies)| bodies.len()).sum();
     let different = audit.different();
     eprintln!("{all} bodies of {} types, {} with several", audit.bodies.len(), different.len());

@@ -113,7 +113,7 @@ const INLINED: [(&str, &str); 5] = [
 ];
 
 /// A program's output; `None` where it is not installed or fails, which is told.
-fn output(program: &str, arguments: &[&str], directory: &Path) -> Option<String> {
+pub(super) fn output(program: &str, arguments: &[&str], directory: &Path) -> Option<String> {
     let failed = match Command::new(program).args(arguments).current_dir(directory).output() {
         Ok(output) if output.status.success() => return Some(String::from_utf8(output.stdout).unwrap()),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim_end().replace('\n', "; "),
@@ -126,13 +126,18 @@ fn output(program: &str, arguments: &[&str], directory: &Path) -> Option<String>
     None
 }
 
-/// The program of both units, linked.
-fn image(directory: &Path, options: &[&str]) -> Option<Vec<u8>> {
+/// Both units and the header that they share.
+pub(super) fn write_sources(directory: &Path) {
     for (path, text) in [("include/shared.h", HEADER), ("fs/a.c", A), ("fs/b.c", B)] {
         let path = directory.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
+}
+
+/// The program of both units, linked.
+fn image(directory: &Path, options: &[&str]) -> Option<Vec<u8>> {
+    write_sources(directory);
     let common = ["--target=x86_64-linux-gnu", "-O2", "-g", "-ffreestanding", "-fno-pic", "-c"];
     for (source, object) in [("fs/a.c", "a.o"), ("fs/b.c", "b.o")] {
         output("clang", &[&common, options, &[source, "-o", object]].concat(), directory)?;
@@ -188,7 +193,7 @@ fn check(options: &[&str]) {
     let section = |id: gimli::SectionId| {
         image.section_by_name(id.name()).map_or(&[][..], |section| section.data().unwrap())
     };
-    let facts = read(false, section, &Silent).unwrap();
+    let facts = read(false, section, &Others::default(), &Silent).unwrap();
     // With full LTO, Clang 14 leaves DIEs without any attribute behind, and lets calls refer to them.
     let nameless = note_counts(&facts);
     let has_nameless = options.contains(&"-flto") && nameless.len() == 1;

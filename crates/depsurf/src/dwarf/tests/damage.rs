@@ -75,7 +75,8 @@ fn extract(sections: &DebugSections, target: Target) -> Option<usize> {
     static POOL: LazyLock<rayon::ThreadPool> =
         LazyLock::new(|| rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap());
     let section = |id: gimli::SectionId| sections.get(id.name());
-    let facts = POOL.install(|| read(target.endian == Endian::Big, section, &Silent)).ok()?;
+    let facts =
+        POOL.install(|| read(target.endian == Endian::Big, section, &Others::default(), &Silent)).ok()?;
     // What was read can be walked, to the last reference.
     everything_lossy(&facts);
     let (mut strings, mut notes, mut mapper_notes) = (Strings::new(), Notes::new(), Notes::new());
@@ -146,7 +147,12 @@ fn a_cut_that_loses_a_function_is_noted() {
         for length in 1..whole.get(".debug_info").len() {
             let mut cut = whole.clone();
             cut.get_mut(".debug_info").truncate(length);
-            match read(form.target.endian == Endian::Big, |id| cut.get(id.name()), &Silent) {
+            match read(
+                form.target.endian == Endian::Big,
+                |id| cut.get(id.name()),
+                &Others::default(),
+                &Silent,
+            ) {
                 Ok(facts) => {
                     let functions: usize = facts.units.iter().map(|unit| unit.functions.len()).sum();
                     let whole_units = length as u64 == whole.unit_offset(1);

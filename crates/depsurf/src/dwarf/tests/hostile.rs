@@ -347,7 +347,12 @@ fn headers_that_lie_are_errors_or_notes() {
     for form in Form::all() {
         let told = |units: &[Unit]| {
             let sections = form.build(units);
-            let facts = read(form.target.endian == Endian::Big, |id| sections.get(id.name()), &Silent);
+            let facts = read(
+                form.target.endian == Endian::Big,
+                |id| sections.get(id.name()),
+                &Others::default(),
+                &Silent,
+            );
             facts.map(|facts| (functions(&facts), note_counts(&facts)))
         };
         let one = |id: &str| vec![(id.to_owned(), 1)];

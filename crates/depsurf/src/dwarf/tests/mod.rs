@@ -5,6 +5,7 @@ mod clang;
 mod damage;
 mod function;
 mod hostile;
+mod split;
 pub(crate) mod thread;
 mod types;
 mod unit;
@@ -13,7 +14,7 @@ use testkit::dwarf::{DebugSections, Die, Dwarf, Style, Unit};
 use testkit::{Endian, Target};
 
 use super::node::{self, Kind, NodeId};
-use super::{Facts, FunctionRef, NameId, read};
+use super::{Facts, FunctionRef, NameId, Others, read};
 use crate::note::Note;
 use crate::progress::Silent;
 
@@ -48,7 +49,7 @@ impl Form {
 }
 
 fn facts(sections: &DebugSections, target: Target) -> Facts<'_> {
-    read(target.endian == Endian::Big, |id| sections.get(id.name()), &Silent).unwrap()
+    read(target.endian == Endian::Big, |id| sections.get(id.name()), &Others::default(), &Silent).unwrap()
 }
 
 /// Checks what the units tell, in every form.

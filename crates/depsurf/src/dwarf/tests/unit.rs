@@ -279,7 +279,7 @@ fn units_whose_dies_are_in_other_files_are_noted() {
 
 #[test]
 fn without_debug_information_there_are_no_facts() {
-    let facts = read(false, |_| &[], &Silent).unwrap();
+    let facts = read(false, |_| &[], &Others::default(), &Silent).unwrap();
     assert_eq!(everything(&facts), [""]);
     assert_eq!(facts.name_count(), 1);
 }

@@ -30,7 +30,8 @@ fn meta() -> Meta {
 /// The surface of some units, all of whose symbols are these.
 fn parts(sections: &DebugSections, target: Target, symbols: &[(&str, u64)]) -> Parts {
     let section = |id: gimli::SectionId| sections.get(id.name());
-    let facts = dwarf::read(target.endian == Endian::Big, section, &Silent).unwrap();
+    let facts =
+        dwarf::read(target.endian == Endian::Big, section, &dwarf::Others::default(), &Silent).unwrap();
     let symbol_at = |name: &[u8], address: u64| {
         symbols.iter().any(|(other, at)| other.as_bytes() == name && *at == address)
     };

@@ -24,7 +24,8 @@ impl Mapped {
     fn new(units: &[Unit], btf: Option<&[u8]>, target: Target) -> Self {
         let sections = Dwarf::new(target, 5).siblings().units(units.iter().cloned()).build();
         let section = |id: gimli::SectionId| sections.get(id.name());
-        let facts = dwarf::read(target.endian == Endian::Big, section, &Silent).unwrap();
+        let facts =
+            dwarf::read(target.endian == Endian::Big, section, &dwarf::Others::default(), &Silent).unwrap();
         let (mut strings, mut notes) = (Strings::new(), Notes::new());
         let table =
             btf.map_or_else(TypeTable::new, |bytes| btf::read(bytes, &mut strings, &mut notes).unwrap());
