@@ -14,6 +14,7 @@ pub mod bpf;
 pub mod btf;
 mod bytes;
 pub mod c;
+pub mod carrier;
 pub mod dwarf;
 pub mod elf;
 pub mod kallsyms;

@@ -1,22 +1,14 @@
 //! The bytes of a tar archive, under whatever compression.
 
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 
-use liblzma::stream::CONCATENATED;
 use rayon::prelude::*;
 
+use super::codec::{self, Codec};
 use super::input::{Input, cause};
 use super::xz;
 use crate::error::{Error, Result};
 
-/// First bytes of a zstd frame.
-pub const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// First bytes of a gzip member.
-pub const GZIP: &[u8] = &[0x1f, 0x8b];
-/// First bytes of a bzip2 file.
-pub const BZIP2: &[u8] = b"BZh";
-/// First bytes of an lz4 frame.
-pub const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
 /// With blocks larger than this it is decoded as a stream: beginning in the middle would gain nothing.
 const LARGEST_BLOCK: u64 = 256 << 20;
 /// Archives with larger contents are refused. The largest kernel packages have 10 GiB.
@@ -143,7 +135,8 @@ impl<'a> Archive<'a> {
 /// A decompressor that goes forwards. Going back begins anew.
 pub struct Stream<'a> {
     data: Input<'a>,
-    format: &'static str,
+    /// `None` where it is not compressed.
+    codec: Option<Codec>,
     reader: Box<dyn Read + 'a>,
     /// Offset of the next byte in the uncompressed data.
     position: u64,
@@ -151,32 +144,23 @@ pub struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     fn new(data: Input<'a>) -> Result<Self> {
-        let compressed = data.reader();
-        let (format, reader): (_, Box<dyn Read>) = if data.starts_with(xz::MAGIC)? {
-            let stream = liblzma::stream::Stream::new_stream_decoder(xz::MEMORY, CONCATENATED)
-                .map_err(|e| Error::malformed("xz", "0x0", e.to_string()))?;
-            ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(compressed, stream)))
-        } else if data.starts_with(ZSTD)? {
-            // The library refuses windows above 128 MiB by itself.
-            let reader = zstd::stream::read::Decoder::with_buffer(compressed)
-                .map_err(|e| Error::malformed("zstd", "0x0", e.to_string()))?;
-            ("zstd", Box::new(reader))
-        } else if data.starts_with(GZIP)? {
-            ("gzip", Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(compressed))))
-        } else if data.starts_with(BZIP2)? {
-            ("bzip2", Box::new(BufReader::new(bzip2::bufread::MultiBzDecoder::new(compressed))))
-        } else if data.starts_with(LZ4)? {
-            ("lz4", Box::new(lz4_flex::frame::FrameDecoder::new(compressed)))
-        } else {
-            ("tar", Box::new(compressed))
+        let head = data.get(0..data.len().min(codec::HEAD))?.unwrap_or_default();
+        let codec = Codec::of(head);
+        let reader: Box<dyn Read> = match codec {
+            Some(codec) => codec.reader(data.reader())?,
+            None => Box::new(data.reader()),
         };
-        Ok(Self { data, format, reader, position: 0 })
+        Ok(Self { data, codec, reader, position: 0 })
     }
 
-    /// Whether decoding twice costs less than the memory for all that is decoded. That of xz and bzip2 is far slower.
+    /// Whether decoding twice costs less than the memory for all that is decoded.
     #[must_use]
     pub fn is_fast(&self) -> bool {
-        !matches!(self.format, "xz" | "bzip2")
+        self.codec.is_none_or(Codec::is_fast)
+    }
+
+    fn format(&self) -> &'static str {
+        self.codec.map_or("tar", Codec::name)
     }
 
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
@@ -217,12 +201,12 @@ impl<'a> Stream<'a> {
         let position = self.position + filled as u64;
         if error.kind() == ErrorKind::UnexpectedEof {
             return Error::Truncated {
-                what: format!("{} data", self.format),
+                what: format!("{} data", self.format()),
                 needed: position + 1,
                 available: position,
             };
         }
-        Error::malformed(self.format, format!("byte {position:#x} of the contents"), error.to_string())
+        Error::malformed(self.format(), format!("byte {position:#x} of the contents"), error.to_string())
     }
 }
 

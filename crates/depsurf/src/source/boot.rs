@@ -8,15 +8,15 @@
 //! | armhf `zImage`, s390x `bzImage` | a magic number | searched for, flat memory |
 //! | mips64el `vmlinuz` | an ELF file with nothing of a kernel but its decompressor (`arch/mips/boot/compressed`) | searched for, flat memory |
 //!
-//! A kernel is known by its banner. What is compressed by LZO is not read: no kernel of a distribution is.
+//! A kernel is known by its banner. What boot loaders take around these is taken off before (`carrier`).
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::Read as _;
 
-use liblzma::stream::Stream;
 use memchr::memmem;
 
-use super::{Bytes, Config, Form, Kernel, Origin, archive, elf, members, plain_config, xz};
+use super::codec::{self, Codec};
+use super::{Bytes, Config, Form, Kernel, Origin, elf, members, plain_config, xz};
 use crate::error::{Error, Result};
 use crate::image::boot::arch_of_header;
 use crate::kernel::Arch;
@@ -27,13 +27,6 @@ const LARGEST: u64 = 1 << 30;
 const MOST_RATIO: u64 = 256;
 /// Places that are tried in a file that does not say where its kernel is.
 const MOST_PLACES: usize = 64;
-
-/// The header of an lz4 file of the legacy format, which the kernel's build makes (`lz4 -l`).
-const LZ4_LEGACY: &[u8] = &[0x02, 0x21, 0x4c, 0x18];
-/// Blocks of that format have this size when decompressed, but the last.
-const LZ4_BLOCK: usize = 8 << 20;
-/// The header of an LZMA file with the properties that `lzma -9` writes.
-const LZMA: &[u8] = &[0x5d, 0, 0];
 
 /// A kernel that was found in a bootable image.
 pub struct Found<'a> {
@@ -49,13 +42,6 @@ pub fn is_bootable(bytes: &[u8]) -> bool {
     let at = |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic));
     // Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
     at(0x202, b"HdrS") || at(4, b"zimg") || arch_of_header(bytes).is_some() || of_magic(bytes).is_some()
-}
-
-/// Whether a file that is named like one is a bootable image: by its headers, or because it is compressed as a whole.
-#[must_use]
-pub fn may_be(bytes: &[u8]) -> bool {
-    is_bootable(bytes)
-        || [archive::GZIP, xz::MAGIC, archive::ZSTD].iter().any(|magic| bytes.starts_with(magic))
 }
 
 /// The architecture of files whose headers do not say where the kernel is.
@@ -186,9 +172,13 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// The first place where something decompresses to a kernel.
 fn search(bytes: &[u8]) -> Option<Vec<u8>> {
-    let magics = [archive::GZIP, xz::MAGIC, archive::ZSTD, LZ4_LEGACY, archive::BZIP2, LZMA];
-    let mut places: Vec<usize> =
-        magics.iter().flat_map(|magic| memmem::find_iter(bytes, magic).take(MOST_PLACES)).collect();
+    let magics =
+        [codec::GZIP, xz::MAGIC, codec::ZSTD, codec::LZ4_LEGACY, codec::BZIP2, codec::LZMA, codec::LZO];
+    let of_magic = |magic| {
+        let places = memmem::find_iter(bytes, magic).filter(|at| Codec::of(&bytes[*at..]).is_some());
+        places.take(MOST_PLACES)
+    };
+    let mut places: Vec<usize> = magics.into_iter().flat_map(of_magic).collect();
     places.sort_unstable();
     places.into_iter().take(MOST_PLACES).find_map(|at| {
         let kernel = decompressed(&bytes[at..]).ok()?;
@@ -197,25 +187,11 @@ fn search(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Decompresses what begins here. What is behind its end, as the size that the build appends, is no matter.
-fn decompressed(data: &[u8]) -> Result<Vec<u8>> {
-    let lzma_error = |e: liblzma::stream::Error| Error::malformed("xz", "0x0", e.to_string());
-    let (format, reader): (_, Box<dyn Read + '_>) = if data.starts_with(xz::MAGIC) {
-        let stream = Stream::new_stream_decoder(xz::MEMORY, 0).map_err(lzma_error)?;
-        ("xz", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
-    } else if data.starts_with(archive::ZSTD) {
-        let reader = zstd::stream::read::Decoder::with_buffer(data);
-        let reader = reader.map_err(|e| Error::malformed("zstd", "0x0", e.to_string()))?;
-        ("zstd", Box::new(reader.single_frame()))
-    } else if data.starts_with(archive::GZIP) {
-        ("gzip", Box::new(flate2::bufread::GzDecoder::new(data)))
-    } else if data.starts_with(archive::BZIP2) {
-        ("bzip2", Box::new(bzip2::bufread::BzDecoder::new(data)))
-    } else if data.starts_with(LZ4_LEGACY) {
-        ("lz4", Box::new(Lz4Legacy { data: &data[4..], block: Vec::new(), read: 0 }))
-    } else if data.starts_with(LZMA) {
-        let stream = Stream::new_lzma_decoder(xz::MEMORY).map_err(lzma_error)?;
-        ("lzma", Box::new(liblzma::bufread::XzDecoder::new_stream(data, stream)))
-    } else {
+///
+/// # Errors
+/// When it is damaged, too large, or compressed in an unknown way.
+pub fn decompressed(data: &[u8]) -> Result<Vec<u8>> {
+    let Some(codec) = Codec::of(data) else {
         let start: Vec<String> = data.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         return Err(Error::UnknownFormat {
             found: format!("a kernel compressed in an unknown way, it starts with {}", start.join(" ")),
@@ -223,9 +199,9 @@ fn decompressed(data: &[u8]) -> Result<Vec<u8>> {
     };
     let limit = (data.len() as u64).saturating_mul(MOST_RATIO).min(LARGEST);
     let mut kernel = Vec::new();
-    reader.take(limit + 1).read_to_end(&mut kernel).map_err(|e| {
+    codec.first(data)?.take(limit + 1).read_to_end(&mut kernel).map_err(|e| {
         let at = format!("byte {:#x} of the contents", kernel.len());
-        Error::malformed(format, at, e.to_string())
+        Error::malformed(codec.name(), at, e.to_string())
     })?;
     if kernel.len() as u64 > limit {
         return Err(Error::Limit {
@@ -236,44 +212,11 @@ fn decompressed(data: &[u8]) -> Result<Vec<u8>> {
     Ok(kernel)
 }
 
-/// lz4's legacy format: blocks with their compressed size in front, up to the end of the data or what is no size.
-struct Lz4Legacy<'a> {
-    data: &'a [u8],
-    block: Vec<u8>,
-    read: usize,
-}
-
-impl Read for Lz4Legacy<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if self.read == self.block.len() {
-            let Some(size) = u32_at(self.data, 0) else { return Ok(0) };
-            // The build appends the size of the kernel, which is no size of a block.
-            let Some(block) = self.data.get(4..4 + size as usize).filter(|block| !block.is_empty()) else {
-                return if self.data.len() <= 8 {
-                    Ok(0)
-                } else {
-                    Err(std::io::ErrorKind::UnexpectedEof.into())
-                };
-            };
-            self.block.resize(LZ4_BLOCK, 0);
-            let length = lz4_flex::block::decompress_into(block, &mut self.block)
-                .map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e.to_string()))?;
-            self.block.truncate(length);
-            self.read = 0;
-            self.data = &self.data[4 + size as usize..];
-        }
-        let count = out.len().min(self.block.len() - self.read);
-        out[..count].copy_from_slice(&self.block[self.read..self.read + count]);
-        self.read += count;
-        Ok(count)
-    }
-}
-
 /// The configuration that a kernel built with CONFIG_IKCONFIG has inside: gzip between two marks.
 fn embedded_config(kernel: &[u8]) -> Result<Option<String>> {
     let Some(start) = memmem::find_iter(kernel, b"IKCFG_ST")
         .map(|at| at + 8)
-        .find(|&at| kernel[at..].starts_with(archive::GZIP))
+        .find(|&at| kernel[at..].starts_with(codec::GZIP))
     else {
         return Ok(None);
     };

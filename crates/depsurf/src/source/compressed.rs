@@ -1,7 +1,8 @@
 //! A file that is compressed as a whole: `vmlinux.xz`, `Image.gz`, `5.4.0-1010-aws.btf.zst`.
 
-use super::archive::{self, Archive};
-use super::{Bytes, boot, btf, decode, elf, xz};
+use super::archive::Archive;
+use super::codec::Codec;
+use super::{Bytes, boot, btf, carrier, decode, elf};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -13,21 +14,17 @@ const HEAD: usize = 0x10010;
 /// Whether bytes begin as a compressed file.
 #[must_use]
 pub fn is_compressed(bytes: &[u8]) -> bool {
-    let known = [xz::MAGIC, archive::ZSTD, archive::GZIP, archive::BZIP2, archive::LZ4];
-    known.iter().any(|magic| bytes.starts_with(magic))
+    Codec::of(bytes).is_some()
 }
 
 /// Whether bytes decompress to something that begins as a kernel does.
 #[must_use]
 pub fn holds_kernel(bytes: &[u8]) -> bool {
     let head = head(bytes);
-    head.starts_with(elf::MAGIC) || btf::is_btf(&head) || boot::is_bootable(&head)
-}
-
-/// Whether bytes decompress to something that begins as an ELF file does.
-#[must_use]
-pub fn holds_elf(bytes: &[u8]) -> bool {
-    head(bytes).starts_with(elf::MAGIC)
+    head.starts_with(elf::MAGIC)
+        || btf::is_btf(&head)
+        || boot::is_bootable(&head)
+        || carrier::is_carrier(&head)
 }
 
 /// The first bytes of what is in a compressed file; none where it is not compressed.
@@ -59,12 +56,18 @@ pub fn open(bytes: &[u8], progress: &dyn Progress) -> Result<Option<Bytes>> {
         archive.seek(length as u64)?;
         return decode::vmlinux(&mut archive, size, &head, progress).map(Some);
     }
+    let data = all(&mut archive, head).or_else(|error| without_size(bytes).ok_or(error))?;
+    Ok(Some(Bytes::owned(data)))
+}
+
+/// What is left in an archive, behind its first bytes.
+fn all(archive: &mut Archive<'_>, head: Vec<u8>) -> Result<Vec<u8>> {
     let mut data = head;
     let mut chunk = vec![0; 1 << 20];
     loop {
         let count = archive.read(&mut chunk)?;
         if count == 0 {
-            return Ok(Some(Bytes::owned(data)));
+            return Ok(data);
         }
         data.extend_from_slice(&chunk[..count]);
         if data.len() as u64 > LARGEST {
@@ -74,4 +77,12 @@ pub fn open(bytes: &[u8], progress: &dyn Progress) -> Result<Option<Bytes>> {
             });
         }
     }
+}
+
+/// What is in a compressed file with the size of the contents behind it, which the build of kernels up to 5.16
+/// appends; `None` where that is not what is behind.
+fn without_size(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (packed, size) = bytes.split_last_chunk()?;
+    let data = boot::decompressed(packed).ok()?;
+    (data.len() as u32 == u32::from_le_bytes(*size)).then_some(data)
 }

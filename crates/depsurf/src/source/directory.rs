@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::members::{is_config, is_other, is_vmlinux, split, without_ending};
-use super::{BuildPlace, Bytes, Kernel, ModulePackage, Origin, compressed, elf, read_config, unwrap};
+use super::members::{is_carrier, is_config, is_image, is_other, is_vmlinux, split, without_ending};
+use super::{BuildPlace, Bytes, Kernel, ModulePackage, Origin, codec, compressed, elf, read_config, unwrap};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -130,7 +130,9 @@ impl<'a> Tree<'a> {
             self.vmlinux.push((depth, relative));
             return;
         }
-        let place = if is_other(&relative) || is_vmlinux(&relative) {
+        // Boot loaders have such names, too.
+        let has_kernel = || Bytes::map(path).is_ok_and(|bytes| is_image(&bytes));
+        let place = if is_other(&relative) || is_vmlinux(&relative) || is_carrier(&relative) && has_kernel() {
             &mut self.other
         } else if is_config(&relative) || split(&relative).1 == ".config" {
             &mut self.config
@@ -147,7 +149,7 @@ impl<'a> Tree<'a> {
 fn head(path: &Path) -> Vec<u8> {
     use std::io::Read as _;
     let mut head = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(8).read_to_end(&mut head));
+    let read = fs::File::open(path).and_then(|file| file.take(codec::HEAD as u64).read_to_end(&mut head));
     if read.is_err() {
         head.clear();
     }

@@ -3,13 +3,16 @@
 use super::archive::Archive;
 use super::search::Search;
 use super::tar::Member;
-use super::{boot, btf, compressed, elf};
+use super::{boot, btf, carrier, compressed, elf};
 use crate::error::{Error, Result};
 
 /// The largest kernel configuration that is read; they are below 1 MiB.
 pub const LARGEST_CONFIG: u64 = 16 << 20;
 /// The largest bootable image, and the largest BTF, that is read; they are below 64 MiB.
 const LARGEST_OTHER: u64 = 512 << 20;
+
+/// Enough to tell whether a file that may be a carrier is worth reading.
+const HEAD: u64 = 64 << 10;
 
 /// Something with members one behind the other: a tar archive, or the payload of an RPM package.
 pub trait Files<'a> {
@@ -158,7 +161,26 @@ impl Walk {
             } else if self.other.is_none() && is_other(&member.path) {
                 let data = files.data(member.size, LARGEST_OTHER, "bootable image")?;
                 // Debian's ppc64el has a vmlinux under this name since 7.2.
-                if boot::may_be(&data) || btf::is_btf(&data) || data.starts_with(elf::MAGIC) {
+                if is_image(&data)
+                    || compressed::is_compressed(&data)
+                    || btf::is_btf(&data)
+                    || data.starts_with(elf::MAGIC)
+                {
+                    self.other = Some(Other { path: member.path, data });
+                    if !self.both {
+                        break;
+                    }
+                }
+            } else if self.other.is_none() && is_carrier(&member.path) {
+                // Boot loaders and file systems have such names, too, and are not read.
+                let mut head = vec![0; member.size.min(HEAD) as usize];
+                files.archive().read_exact(&mut head, "image")?;
+                if !is_image(&head) {
+                    continue;
+                }
+                let rest = files.data(member.size - head.len() as u64, LARGEST_OTHER, "bootable image")?;
+                let data = [head, rest].concat();
+                if is_image(&data) {
                     self.other = Some(Other { path: member.path, data });
                     if !self.both {
                         break;
@@ -173,12 +195,24 @@ impl Walk {
 /// `boot/vmlinuz-R`, `lib/modules/R/vmlinuz`, the names that the kernel's build gives, and those of BTFHub.
 pub fn is_other(path: &str) -> bool {
     let name = split(path).1;
-    let is_image = |name: &str| {
-        ["vmlinuz", "bzImage", "zImage", "Image"].iter().any(|image| {
+    let is_named = |name: &str| {
+        ["vmlinuz", "bzImage", "zImage", "Image", "uImage", "fitImage"].iter().any(|image| {
             name.strip_prefix(image).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
         })
     };
-    is_image(name) || name.ends_with(".btf")
+    is_named(name) || name.ends_with(".btf")
+}
+
+/// Whether a file is a bootable image, or a carrier that has a kernel or is damaged.
+pub fn is_image(bytes: &[u8]) -> bool {
+    boot::is_bootable(bytes) || carrier::may_have_kernel(bytes)
+}
+
+/// Names that what boot loaders take has, and others, too: `EFI/Linux/*.efi`, `boot.img`, `boot-R.img`, `*.itb`.
+pub fn is_carrier(path: &str) -> bool {
+    // The file systems of boot partitions keep no case.
+    let name = split(path).1.to_ascii_lowercase();
+    name.ends_with(".efi") || name.ends_with(".itb") || name.starts_with("boot") && name.ends_with(".img")
 }
 
 /// A text file of a package.
@@ -246,7 +280,7 @@ const DEBUG: &str = ".debug";
 
 /// A name without what says how a file is packed.
 pub fn without_ending(name: &str) -> &str {
-    let mut endings = [".xz", ".zst", ".gz", ".bz2", ".lz4", DEBUG].iter();
+    let mut endings = [".xz", ".zst", ".gz", ".bz2", ".lz4", ".lzma", ".lzo", DEBUG].iter();
     endings.find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 

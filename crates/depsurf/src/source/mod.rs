@@ -1,7 +1,7 @@
 //! Gets a kernel's vmlinux, its config and its package's identity out of their wrapping.
 //!
 //! In comes a path (or bytes in memory): a vmlinux, a package of Debian's or RPM's kind, a tar archive, a directory, each
-//! under any compression, a bootable image, or bare BTF.
+//! under any compression, a bootable image, alone or in what boot loaders take, or bare BTF.
 //! Out comes a [`Kernel`]. What a file is, is told from its contents, never from its name. Nothing is
 //! written anywhere: a vmlinux is mapped, and a package is decoded into memory, only as far as needed.
 //! [`live`] reads what a running kernel tells of itself.
@@ -12,7 +12,8 @@
 //! | `.rpm` | `rpm`, `cpio` | `members` |
 //! | `.tar.*` | `tar` | `members` |
 //! | directory | `directory` | `members` |
-//! | `vmlinux.xz`, `.zst`, `.gz`, `.bz2`, `.lz4` | `compressed` | its first bytes |
+//! | `vmlinux.xz`, `.zst`, `.gz`, `.bz2`, `.lz4`, `.lzma`, `.lzo` | `compressed`, `codec` | its first bytes |
+//! | unified kernel image, Android's `boot.img`, `uImage`, FIT image | `carrier` | its headers |
 //! | `vmlinuz`, `Image` | `boot` | its headers, else by search |
 //! | `vmlinux.xz` with `vmlinux.debug` | `halves` | what each of them has |
 //! | vmlinux with `.dwo` files or a `.dwp` package | `beside` | names in its debug information |
@@ -30,6 +31,8 @@ mod beside;
 mod boot;
 mod btf;
 mod bytes;
+mod carrier;
+mod codec;
 mod compressed;
 mod cpio;
 mod deb;
@@ -206,25 +209,14 @@ fn unwrap(file: String, bytes: Bytes, progress: &dyn Progress) -> Result<Kernel>
         let kernel = rpm::open(&file, &*bytes, progress)?;
         return Ok(Kernel { modules: vec![ModulePackage::new(bytes, None)], ..kernel });
     }
-    if let Some(kernel) = tarball::open(&file, &bytes, progress)? {
+    // First, because an archive has nothing behind its compressed data, and a kernel may have.
+    if !carrier::is_carrier(&bytes)
+        && let Some(kernel) = tarball::open(&file, &bytes, progress)?
+    {
         let modules = vec![ModulePackage::new(bytes, kernel.origin.release())];
         return Ok(Kernel { modules, ..kernel });
     }
-    let bytes = match compressed::open(&bytes, progress)? {
-        Some(inside) => inside,
-        None => bytes,
-    };
-    if bytes.starts_with(elf::MAGIC) && !boot::is_bootable(&bytes) {
-        return Ok(plain(Form::Vmlinux, file, bytes));
-    }
-    if btf::is_btf(&bytes) {
-        return Ok(plain(Form::Btf, file, bytes));
-    }
-    if boot::is_bootable(&bytes) {
-        progress.step("decompress the kernel", None);
-        return boot::kernel(Origin { file, package: None, member: None }, bytes);
-    }
-    Err(Error::UnknownFormat { found: describe(&bytes).into() })
+    find::inside(bytes, Origin { file, package: None, member: None }, progress)
 }
 
 /// Reads a kernel's config from a package, or from a plain file, which may be gzipped
@@ -245,9 +237,8 @@ pub fn read_config_bytes(name: &str, bytes: &[u8]) -> Result<Config> {
     config_bytes(name, bytes).map_err(|e| e.at(name))
 }
 
-/// A file without wrapping.
-fn plain(form: Form, file: String, vmlinux: Bytes) -> Kernel {
-    let origin = Origin { file, package: None, member: None };
+/// A file that was taken out of its wrapping.
+fn plain(form: Form, origin: Origin, vmlinux: Bytes) -> Kernel {
     Kernel {
         vmlinux,
         form,
@@ -318,10 +309,10 @@ fn describe(bytes: &[u8]) -> &'static str {
         (0, elf::MAGIC, "an ELF file"),
         (0, ar::MAGIC, "an ar archive"),
         (0, xz::MAGIC, "xz data"),
-        (0, archive::ZSTD, "zstd data"),
-        (0, archive::GZIP, "gzip data"),
-        (0, archive::BZIP2, "bzip2 data"),
-        (0, archive::LZ4, "lz4 data"),
+        (0, codec::ZSTD, "zstd data"),
+        (0, codec::GZIP, "gzip data"),
+        (0, codec::BZIP2, "bzip2 data"),
+        (0, codec::LZ4, "lz4 data"),
         (0, b"PK\x03\x04", "a zip archive"),
         (257, b"ustar", "a tar archive"),
     ];

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::archive::Archive;
 use super::deb::{Deb, Package, release_of};
 use super::{
-    Bytes, Options, ar, boot, btf, compressed, deb, describe, elf, file_name, halves, plain_config, rpm, tar,
+    Bytes, Options, ar, boot, btf, carrier, compressed, deb, describe, elf, file_name, halves, plain_config,
+    rpm, tar,
 };
 use crate::error::{Error, Result};
 
@@ -18,7 +19,7 @@ pub enum Kind {
     Package(Package),
     /// The types of a kernel alone.
     Btf,
-    /// A bootable image: `vmlinuz`, `bzImage`, `Image`.
+    /// A bootable image, or what boot loaders take with one inside: `vmlinuz`, `bzImage`, `Image`, `boot.img`, `uImage`.
     Boot,
     /// A tar archive, under whatever compression.
     Archive,
@@ -72,7 +73,7 @@ fn kind(bytes: &[u8]) -> Result<Kind> {
         Ok(Kind::Package(rpm::Rpm::parse(bytes)?.package))
     } else if btf::is_btf(bytes) {
         Ok(Kind::Btf)
-    } else if boot::is_bootable(bytes) {
+    } else if boot::is_bootable(bytes) || carrier::is_carrier(bytes) {
         Ok(Kind::Boot)
     } else if tar::begins(&mut Archive::new(bytes)?)? {
         Ok(Kind::Archive)

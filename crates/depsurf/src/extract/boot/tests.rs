@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use testkit::Target;
+use testkit::carrier::{Place, android, device_tree, fit, lz4_legacy, lzma, lzop, parts, uimage, uki};
 use testkit::elf::{Elf, Machine, Section, Symbol};
 use testkit::kallsyms::{Order, bz_image, tables, zboot};
 use testkit::kernel::Kernel;
@@ -83,16 +84,6 @@ fn bzip2(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn lz4(bytes: &[u8]) -> Vec<u8> {
-    let mut file = vec![0x02, 0x21, 0x4c, 0x18];
-    for block in bytes.chunks(8 << 20) {
-        let block = lz4_flex::block::compress(block);
-        file.extend((block.len() as u32).to_le_bytes());
-        file.extend(block);
-    }
-    file
-}
-
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, 1).unwrap()
 }
@@ -146,10 +137,15 @@ fn every_compression_gives_what_the_vmlinux_has() {
         ("bzImage of xz", bz_image(&xz(&payload), size)),
         ("bzImage of zstd", bz_image(&zstd(&payload), size)),
         ("bzImage of bzip2", bz_image(&bzip2(&payload), size)),
-        ("bzImage of lz4", bz_image(&lz4(&payload), size)),
+        ("bzImage of lz4", bz_image(&lz4_legacy(&payload), size)),
+        ("bzImage of lzma", bz_image(&lzma(&payload), size)),
+        ("bzImage of lzo", bz_image(&lzop(&payload), size)),
         ("stripped vmlinux", payload.clone()),
         ("vmlinux.gz", gzip(&payload)),
         ("vmlinux.xz", xz(&payload)),
+        ("vmlinux.lz4", lz4_legacy(&payload)),
+        ("vmlinux.lzma", lzma(&payload)),
+        ("vmlinux.lzo", lzop(&payload)),
         ("zboot", zboot(&gzip(&payload), "gzip")),
     ] {
         let surface = open(file, &bytes);
@@ -163,6 +159,134 @@ fn every_compression_gives_what_the_vmlinux_has() {
         let mut expected = vec![Fact::Functions, Fact::Config, Fact::Modules];
         expected.retain(|fact| !is_bootable || *fact != Fact::Config);
         assert_eq!(unknown, expected, "{file}");
+    }
+}
+
+/// The same bytes as of the plain image, however it is wrapped.
+#[test]
+fn carriers_give_what_their_kernel_gives() {
+    let (_, payload) = payload(true);
+    let plain = bz_image(&xz(&payload), payload.len() as u32);
+    let tree = device_tree();
+    let gzipped = [gzip(&plain), tree.clone(), tree.clone()].concat();
+    let sized = [bzip2(&plain), (plain.len() as u32).to_le_bytes().into()].concat();
+    let unified =
+        uki(&[(".text", b"stub"), (".cmdline", b"quiet"), (".linux", &plain), (".initrd", b"initrd")]);
+    let of_fit = |place| {
+        let images: [(&str, &str, &[u8]); 2] =
+            [("ramdisk", "ramdisk", b"initrd"), ("kernel", "kernel", &gzipped)];
+        fit(&images, Some("kernel"), place)
+    };
+    let expected = extract("vmlinuz", &plain).unwrap().bytes;
+    for (name, bytes) in [
+        ("unified kernel image", unified.clone()),
+        ("the same in gzip", gzip(&unified)),
+        ("boot.img", android(2, 2048, &plain, b"initrd")),
+        ("boot.img of lz4", android(4, 0, &lz4_legacy(&plain), b"initrd")),
+        ("boot.img of gzip and device trees", android(3, 0, &gzipped, b"initrd")),
+        ("uImage", uimage(2, &plain)),
+        ("uImage of lzo", uimage(2, &lzop(&plain))),
+        ("uImage of parts", uimage(4, &parts(&[&lzma(&plain), b"initrd"]))),
+        ("FIT image", of_fit(Place::Inside)),
+        ("FIT image, data behind", of_fit(Place::Position)),
+        ("bzImage with device trees", [&plain[..], &tree].concat()),
+        ("gzip with device trees", gzipped.clone()),
+        ("bzip2 with the size", sized),
+        ("lzma", lzma(&plain)),
+        ("lzo", lzop(&plain)),
+        (
+            "uImage in a FIT image in xz",
+            xz(&fit(&[("k", "kernel", &uimage(2, &plain))], None, Place::Offset)),
+        ),
+    ] {
+        let found = extract("vmlinuz", &bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(found.bytes == expected, "{name}");
+    }
+}
+
+#[test]
+fn a_carrier_may_have_a_vmlinux() {
+    let (full, _) = payload(true);
+    let expected = extract("vmlinux", &full).unwrap().bytes;
+    assert!(extract("vmlinux", &uimage(2, &gzip(&full))).unwrap().bytes == expected);
+}
+
+#[test]
+fn carriers_in_carriers_are_limited() {
+    let (_, payload) = payload(true);
+    let mut image = bz_image(&xz(&payload), 0);
+    for _ in 0..4 {
+        image = uimage(2, &image);
+        assert!(extract("uImage", &image).is_ok());
+    }
+    let place = "data of the uImage: ".repeat(4);
+    assert_eq!(
+        extract("uImage", &gzip(&image)).unwrap_err().to_string(),
+        format!("uImage: {place}number of images and compressions, one in the other, exceeds the limit of 4")
+    );
+}
+
+#[test]
+fn errors_in_carriers_say_where() {
+    let (_, payload) = payload(true);
+    let message = |bytes: &[u8]| extract("kernel", bytes).unwrap_err().to_string();
+    let image = bz_image(&xz(&payload), 0);
+    let cut = &image[..image.len() - 500];
+    assert!(
+        message(&uki(&[(".linux", cut)]))
+            .starts_with("kernel: section `.linux`: truncated: compressed kernel")
+    );
+    assert_eq!(
+        message(&android(4, 0, b"nothing like a kernel", b"")),
+        "kernel: kernel of Android's boot image: not a Linux kernel: no compressed kernel was found in the bootable image"
+    );
+    assert!(
+        message(&uki(&[(".text", b"code")])).starts_with("kernel: an EFI program without a section `.linux`")
+    );
+}
+
+/// Archives and directories have what boot loaders take beside what has no kernel.
+#[test]
+fn carriers_are_found_by_their_names() {
+    let (_, payload) = payload(true);
+    let image = bz_image(&xz(&payload), 0);
+    let unified = uki(&[(".linux", &image)]);
+    let stub = uki(&[(".text", b"code")]);
+    for (path, bytes) in [
+        ("boot/EFI/Linux/6.1.0-50-test.efi", unified.clone()),
+        ("EFI/LINUX/TEST.EFI", unified.clone()),
+        ("boot/efi/linux.efi", image.clone()),
+        ("usr/lib/modules/6.1.0-50-test/vmlinuz-virt.efi", unified),
+        ("boot/boot-6.1.0-50-test.img", android(4, 0, &lz4_legacy(&image), b"")),
+        ("boot/uImage", uimage(2, &image)),
+        ("boot/fitImage", fit(&[("k", "kernel", &image)], None, Place::Inside)),
+        ("boot/linux.itb", fit(&[("k", "kernel", &image)], None, Place::Position)),
+        ("boot/Image.lzma", lzma(&image)),
+    ] {
+        let others: [(&str, &[u8]); 4] = [
+            ("EFI/BOOT/BOOTX64.EFI", &stub),
+            ("boot.img", b"a file system"),
+            ("boot/firmware.itb", &fit(&[("a", "firmware", b"code")], None, Place::Inside)),
+            ("boot/initrd.img", b"initrd"),
+        ];
+        let files = others.into_iter().chain([(path, &bytes[..])]);
+        let members: Vec<_> = files.clone().map(|(path, data)| member(path, b'0', data)).collect();
+        let in_archive = extract("linux.tar", &tar(&members)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let directory = tempfile::tempdir().unwrap();
+        for (path, data) in files {
+            let file = directory.path().join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, data).unwrap();
+        }
+        let kernel = source::open(directory.path(), &source::Options::default(), &Silent);
+        let kernel = kernel.unwrap_or_else(|e| panic!("{path}: {e}"));
+        assert_eq!(kernel.origin.member.as_deref(), Some(path));
+        let name = Some(NAME.parse().unwrap());
+        let in_directory = surface(&kernel, &Options { name, ..Options::default() }, &Silent).unwrap();
+        for found in [in_archive, in_directory] {
+            let surface = Surface::from_bytes(found.bytes).unwrap();
+            assert!(surface.symbols_named("vfs_read").next().is_some(), "{path}");
+        }
     }
 }
 

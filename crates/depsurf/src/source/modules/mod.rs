@@ -17,8 +17,9 @@ use std::slice;
 
 use rayon::prelude::*;
 
-use super::archive::{Archive, ZSTD};
-use super::{archive, xz};
+use super::archive::Archive;
+use super::codec::{GZIP, ZSTD};
+use super::xz;
 use crate::error::{Error, Result};
 use crate::image::Image;
 
@@ -224,7 +225,7 @@ impl Packed {
 }
 
 fn is_compressed(bytes: &[u8]) -> bool {
-    [xz::MAGIC, ZSTD, archive::GZIP].iter().any(|magic| bytes.starts_with(magic))
+    [xz::MAGIC, ZSTD, GZIP].iter().any(|magic| bytes.starts_with(magic))
 }
 
 /// The contents of a file that may be compressed.
