@@ -1,7 +1,8 @@
 //! Target `boot`: bootable images, from their headers down to the kernel's own symbol table, and bare BTF.
 //!
-//! The first byte chooses a wrapping and a kernel; from 0x80 on the rest is the file itself. Buffers of patches are the
-//! tables of symbols, the kernel with them, and the file.
+//! The first byte chooses a wrapping, a kernel and a carrier around both; from 0x80 on the rest is the file itself. Buffers of
+//! patches are the tables of symbols, the kernel with them, the bootable image, and the carrier with it. Of a `uImage` the
+//! data alone is patched, and then summed: checksums stop everything else.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -12,6 +13,7 @@ use depsurf::progress::Silent;
 use depsurf::source;
 use object::Endianness;
 use testkit::Target;
+use testkit::carrier::{Place, android, device_tree, fit, lz4_legacy, lzma, lzop, parts, uimage, uki};
 use testkit::elf::{Machine, Section};
 use testkit::kallsyms::{Order, bz_image, tables, zboot};
 use testkit::kernel::Kernel;
@@ -22,6 +24,10 @@ const RAW: u8 = 0x80;
 const TABLES: usize = 0;
 const KERNEL: usize = 1;
 const FILE: usize = 2;
+const CARRIER: usize = 3;
+/// How many carriers there are, none included; and how many bootable images without.
+const CARRIERS: u8 = 8;
+const IMAGES: u8 = 15;
 
 /// Where the tables are in memory.
 const PLACE: u64 = 0xffff_ffff_9000_0000;
@@ -48,7 +54,7 @@ fn symbol_tables(order: Order) -> Vec<u8> {
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![[&[RAW][..], &IMAGE.btf()].concat()];
-    for choice in 0..15u8 {
+    for choice in 0..IMAGES * CARRIERS {
         seeds.push(vec![choice]);
         for (buffer, offset, bytes) in [
             (TABLES, 0, &b"\xff\xff\xff\x7f"[..]),
@@ -58,6 +64,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
             (FILE, 0x248, b"\xff\xff\xff\xff"),
             (FILE, 0x1f1, b"\0"),
             (FILE, 8, b"\0\0\0\0"),
+            (CARRIER, 4, b"\xff\xff\xff\xff"),
+            (CARRIER, 8, b"\xff\xff\xff\xff"),
+            (CARRIER, 36, b"\0\0\0\0"),
+            (CARRIER, 64, b"\xff\xff\xff\xff"),
+            (CARRIER, 0x168, b"\xff\xff\xff\xff"),
         ] {
             seeds.push([&[choice][..], &write_at(buffer as u8, offset, bytes)].concat());
         }
@@ -84,7 +95,7 @@ fn bootable(choice: u8, patches: &[u8]) -> Vec<u8> {
     let patches: Vec<Patch<'_>> = Patches::new(patches).collect();
     let change = |buffer: usize, bytes: Vec<u8>| {
         let mut bytes = [bytes];
-        for patch in patches.iter().filter(|patch| patch.buffer % (FILE + 1) == buffer) {
+        for patch in patches.iter().filter(|patch| patch.buffer % (CARRIER + 1) == buffer) {
             patch.apply(&mut bytes);
         }
         let [bytes] = bytes;
@@ -101,5 +112,20 @@ fn bootable(choice: u8, patches: &[u8]) -> Vec<u8> {
         1 => zboot(&packed, "zstd"),
         _ => kernel,
     };
-    change(FILE, file)
+    let image = change(FILE, file);
+    let initrd = b"initrd";
+    let in_tree = |place| {
+        let images: [(&str, &str, &[u8]); 2] = [("ramdisk", "ramdisk", initrd), ("kernel", "kernel", &image)];
+        fit(&images, Some("kernel"), place)
+    };
+    match choice / IMAGES {
+        1 => change(CARRIER, uki(&[(".cmdline", b"quiet"), (".linux", &image)])),
+        2 => change(CARRIER, android(0, 2048, &lzma(&image), initrd)),
+        3 => change(CARRIER, android(4, 0, &lz4_legacy(&image), initrd)),
+        4 => uimage(4, &change(CARRIER, parts(&[&image, initrd]))),
+        5 => change(CARRIER, in_tree(Place::Inside)),
+        6 => change(CARRIER, in_tree(Place::Position)),
+        7 => change(CARRIER, [lzop(&image), device_tree()].concat()),
+        _ => change(CARRIER, image),
+    }
 }
