@@ -113,7 +113,7 @@ const INLINED: [(&str, &str); 5] = [
 ];
 
 /// A program's output; `None` where it is not installed or fails, which is told.
-pub(super) fn output(program: &str, arguments: &[&str], directory: &Path) -> Option<String> {
+pub(crate) fn output(program: &str, arguments: &[&str], directory: &Path) -> Option<String> {
     let failed = match Command::new(program).args(arguments).current_dir(directory).output() {
         Ok(output) if output.status.success() => return Some(String::from_utf8(output.stdout).unwrap()),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim_end().replace('\n', "; "),

@@ -10,6 +10,8 @@ pub(crate) mod thread;
 mod types;
 mod unit;
 
+pub(crate) use clang::output;
+
 use testkit::dwarf::{DebugSections, Die, Dwarf, Style, Unit};
 use testkit::{Endian, Target};
 
