@@ -5,14 +5,13 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use depsurf::dwarf::{self, Facts, IN_FILE, Located, Others, Sections};
+use depsurf::dwarf::{self, Facts, IN_FILE, IN_IMAGE, Located, Others, Sections};
 use depsurf::extract::function::functions;
 use depsurf::extract::types::{KnownTypes, TypeMapper};
 use depsurf::note::Notes;
 use depsurf::progress::Silent;
 use depsurf::surface::strings::Strings;
 use depsurf::surface::types::TypeTable;
-use gimli::SectionId;
 use testkit::Target;
 use testkit::dwarf::{
     DW_AT_import, DW_ATE_signed, DW_INL_inlined, DW_TAG_imported_unit, DebugSections, Die, Dwarf, Style,
@@ -21,20 +20,6 @@ use testkit::dwarf::{
 
 use crate::patch::{Patches, write_at};
 use crate::{kernels, walk};
-
-/// The sections that are read, the one with most that can go wrong first.
-const SECTIONS: [SectionId; 10] = [
-    SectionId::DebugInfo,
-    SectionId::DebugAbbrev,
-    SectionId::DebugStr,
-    SectionId::DebugLineStr,
-    SectionId::DebugLine,
-    SectionId::DebugRanges,
-    SectionId::DebugRngLists,
-    SectionId::DebugAddr,
-    SectionId::DebugStrOffsets,
-    SectionId::DebugTypes,
-];
 
 struct Base {
     big_endian: bool,
@@ -47,7 +32,7 @@ struct Base {
 impl Base {
     fn new(big_endian: bool, debug: &DebugSections) -> Self {
         let files: Vec<String> = debug.dwo_names().map(str::to_owned).collect();
-        let image = SECTIONS.iter().map(|id| debug.get(id.name()).to_vec());
+        let image = IN_IMAGE.iter().map(|id| debug.get(id.name()).to_vec());
         let in_files =
             files.iter().flat_map(|file| IN_FILE.map(|id| debug.dwo(file).get(id.name()).to_vec()));
         Self { big_endian, sections: image.chain(in_files).collect(), files }
@@ -116,8 +101,8 @@ pub fn run(data: &[u8]) {
     if let Some(section) = sections.get_mut(usize::from(*absent)) {
         section.clear();
     }
-    let section = |id| SECTIONS.iter().position(|other| *other == id).map_or(&[][..], |at| &sections[at]);
-    let (_, in_files) = sections.split_at(SECTIONS.len());
+    let section = |id| IN_IMAGE.iter().position(|other| *other == id).map_or(&[][..], |at| &sections[at]);
+    let (_, in_files) = sections.split_at(IN_IMAGE.len());
     let located = dwarf::skeletons(base.big_endian, section).into_iter().map(|skeleton| {
         let found = base.files.iter().position(|file| file.as_bytes() == skeleton.name);
         Located { skeleton, files: found.into_iter().collect() }

@@ -34,6 +34,20 @@ use crate::error::{Error, Result};
 use crate::note::Notes;
 use crate::progress::{Progress, Silent};
 
+/// The sections that are read of an image.
+pub const IN_IMAGE: [SectionId; 10] = [
+    SectionId::DebugInfo,
+    SectionId::DebugAbbrev,
+    SectionId::DebugStr,
+    SectionId::DebugLineStr,
+    SectionId::DebugLine,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+    SectionId::DebugAddr,
+    SectionId::DebugStrOffsets,
+    SectionId::DebugTypes,
+];
+
 /// A named type.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gimli::SectionId;
 use rayon::prelude::*;
 
-use crate::dwarf::{IN_FILE, IN_PACKAGE, Located, Others, Sections, Skeleton};
+use crate::dwarf::{IN_FILE, IN_IMAGE, IN_PACKAGE, Located, Others, Sections, Skeleton};
 use crate::error::Result;
 use crate::image::Image;
 use crate::source::{BesideFile, BuildPlace};
@@ -22,22 +22,9 @@ pub struct DebugSections<'a> {
 }
 
 impl<'a> DebugSections<'a> {
-    const NEEDED: [SectionId; 10] = [
-        SectionId::DebugInfo,
-        SectionId::DebugAbbrev,
-        SectionId::DebugStr,
-        SectionId::DebugLineStr,
-        SectionId::DebugLine,
-        SectionId::DebugRanges,
-        SectionId::DebugRngLists,
-        SectionId::DebugAddr,
-        SectionId::DebugStrOffsets,
-        SectionId::DebugTypes,
-    ];
-
     /// Those of an image.
     pub fn load(image: &Image<'a>) -> Result<Self> {
-        Self::named(image, Self::NEEDED.map(|id| (id, Some(id.name()))))
+        Self::named(image, IN_IMAGE.map(|id| (id, Some(id.name()))))
     }
 
     /// Those of a `.dwo` file or `.dwp` package.

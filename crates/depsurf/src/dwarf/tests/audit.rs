@@ -11,7 +11,7 @@ use testkit::dwarf::{DW_ATE_signed, base_type, member, structure};
 use super::*;
 use crate::dwarf::types::{TypeAttrs, is_definition};
 use crate::dwarf::worker::{Context, Definition, Dwarf, Place, Worker};
-use crate::dwarf::{Share, merge_paths};
+use crate::dwarf::{IN_IMAGE, Share, merge_paths};
 
 /// Every named type of an image with all its bodies, in image order.
 struct Audit<'data> {
@@ -201,18 +201,8 @@ fn a_real_kernel_has_one_body_per_type() {
     };
     let file = std::fs::read(path).expect("the file can be read");
     let image = crate::image::Image::parse(&file).expect("it is a kernel");
-    let ids = [
-        SectionId::DebugInfo,
-        SectionId::DebugAbbrev,
-        SectionId::DebugStr,
-        SectionId::DebugLineStr,
-        SectionId::DebugLine,
-        SectionId::DebugRanges,
-        SectionId::DebugRngLists,
-        SectionId::DebugAddr,
-        SectionId::DebugStrOffsets,
-    ];
-    let sections: Vec<_> = ids.map(|id| (id, image.section_data(id.name()).unwrap())).into_iter().collect();
+    let sections: Vec<_> =
+        IN_IMAGE.map(|id| (id, image.section_data(id.name()).unwrap())).into_iter().collect();
     let section = |wanted: SectionId| {
         let found = sections.iter().find(|(id, _)| *id == wanted).and_then(|(_, bytes)| bytes.as_deref());
         found.unwrap_or_default()
